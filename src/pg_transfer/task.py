@@ -1,0 +1,132 @@
+"""What a transfer task is: examples to learn from, and a score for the answers given."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+
+Image = Path | Callable[[], np.ndarray]
+"""A file to open, or a function that makes the pixels: uint8 [H, W, 3]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One image, one request about it, and what a right answer looks like.
+
+    Attributes:
+        id: unique within its split; answers gathered from many processes are deduplicated by it.
+        image: the file to open, or a function that draws it.
+        prefix: the request, e.g. "answer en what brand is this?", without the closing newline.
+        suffixes: the acceptable answers; each epoch trains on another one of them.
+        reference: whatever else the task's `target` and `score` need, e.g. polygons.
+    """
+
+    id: str
+    image: Image
+    prefix: str = ""
+    suffixes: tuple[str, ...] = ()
+    reference: Any = None
+
+
+class Target(NamedTuple):
+    """The request and the answer that one epoch trains on."""
+
+    prefix: str
+    suffix: str
+
+
+class Answer(NamedTuple):
+    """What the model said about an example.
+
+    Attributes:
+        example: what was asked.
+        text: the decoded answer up to the end of sequence; not stripped.
+        pieces: the tokens it is made of, spelled out one by one. Where only a text is at hand
+            (a file of answers), `pieces_of(text)`.
+    """
+
+    example: Example
+    text: str
+    pieces: tuple[str, ...]
+
+
+def pieces_of(text: str) -> tuple[str, ...]:
+    """The tokens of an answer known only as text: `<loc…>` and `<seg…>` whole, else characters."""
+    return tuple(re.findall(r"<loc\d{4}>|<seg\d{3}>|.", text, flags=re.DOTALL))
+
+
+class Scores(NamedTuple):
+    """A task's verdict on the answers to a whole split.
+
+    Attributes:
+        metrics: named results, fractions in percent; the first is the one the paper reports.
+        examples: for every answer, in order, its own named scores.
+    """
+
+    metrics: dict[str, float]
+    examples: list[dict[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Reproducible random choices for one example in one epoch: equal after a resume.
+
+    Attributes:
+        seed: the run's seed.
+        example_id: `Example.id`.
+        epoch: how often this example has been seen before.
+    """
+
+    seed: int
+    example_id: str
+    epoch: int
+
+    def without_replacement(self, options: Sequence[T]) -> T:
+        """One of `options`; n epochs in a row use each of n options once.
+
+        The order is a fresh permutation in every round (big_vision pp/ops_general.py,
+        choice_no_replacement).
+        """
+        if not options:
+            raise ValueError(f"example {self.example_id!r} has nothing to choose from")
+        turn, place = divmod(self.epoch, len(options))
+        return options[self._generator("order", turn).permutation(len(options))[place]]
+
+    def uniform(self, options: Sequence[T]) -> T:
+        """One of `options`, independent of other epochs."""
+        if not options:
+            raise ValueError(f"example {self.example_id!r} has nothing to choose from")
+        return options[self._generator("choice", self.epoch).integers(len(options))]
+
+    def _generator(self, purpose: str, turn: int) -> np.random.Generator:
+        words = f"{purpose}\0{self.seed}\0{self.example_id}\0{turn}".encode()
+        return np.random.default_rng(int.from_bytes(sha256(words).digest()[:16], "big"))
+
+
+class Task(ABC):
+    """A benchmark to transfer to. Subclasses live in `tasks/`, one file each."""
+
+    @abstractmethod
+    def examples(self, split: str) -> Sequence[Example]:
+        """The examples of `split`, in a fixed order.
+
+        Raises:
+            ValueError: no such split; the message names those there are.
+        """
+
+    def target(self, example: Example, draw: Draw) -> Target:
+        """What to learn from a training example this time: by default, suffixes in turn."""
+        return Target(example.prefix, draw.without_replacement(example.suffixes))
+
+    @abstractmethod
+    def score(self, answers: Sequence[Answer]) -> Scores:
+        """The verdict on the answers to a split."""
