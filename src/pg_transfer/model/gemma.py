@@ -1,0 +1,233 @@
+"""Gemma's decoder, 1 and 2 (arXiv:2403.08295, arXiv:2408.00118); big_vision models/ppp/gemma.py.
+
+Numerics: the residual stream, rotary angles, attention softmax and norms are float32; matrix
+products take the dtype of their weights.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from pg_transfer.model.config import LanguageConfig
+
+ROPE_BASE = 10_000.0
+
+
+class Cache:
+    """Keys and values of the tokens already read, for one batch.
+
+    Args:
+        config: of the language model.
+        batch: rows.
+        slots: image tokens + padded prompt + tokens to generate.
+        like: a tensor of the device and dtype to keep keys and values in.
+    """
+
+    def __init__(self, config: LanguageConfig, *, batch: int, slots: int, like: Tensor) -> None:
+        shape = (config.depth, batch, config.kv_heads, slots, config.head_width)
+        self.keys, self.values = like.new_zeros(shape), like.new_zeros(shape)
+        self.filled = 0
+
+    def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """All keys and values of `layer` so far, [B, H, S, K], after taking in the new ones."""
+        end = self.filled + key.shape[2]
+        self.keys[layer, :, :, self.filled : end] = key
+        self.values[layer, :, :, self.filled : end] = value
+        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+
+
+class RMSNorm(nn.Module):
+    """x / rms(x) * (1 + weight) in float32, answered in the dtype of the weight."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., D] to [..., D]."""
+        weight = 1 + self.weight.float()
+        return F.rms_norm(x.float(), weight.shape, weight, eps=1e-6).to(self.weight.dtype)
+
+
+def rotation(positions: Tensor, head_width: int) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of the rotary angles of `positions` [B, L]: float32 [B, 1, L, K / 2]."""
+    pairs = torch.arange(head_width // 2, dtype=torch.float32, device=positions.device)
+    angles = positions[:, None, :, None].float() / ROPE_BASE ** (2 * pairs / head_width)
+    return angles.cos(), angles.sin()
+
+
+def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """`x` [B, H, L, K] with its first half of K turned against the second."""
+    first, second = x.float().chunk(2, dim=-1)
+    turned = (first * cosine - second * sine, second * cosine + first * sine)
+    return torch.cat(turned, dim=-1).to(x.dtype)
+
+
+def attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    visible: Tensor,
+    scale: float,
+    softcap: float | None,
+) -> Tensor:
+    """What each query reads, [B, H, L, K].
+
+    Args:
+        query: [B, H, L, K].
+        key: [B, h, S, K]; consecutive groups of H / h query heads share a key head.
+        value: as `key`.
+        visible: bool [B, 1, L, S], which keys a query may see.
+        scale: multiplies the query.
+        softcap: Gemma 2 squashes the scores by `cap * tanh(score / cap)` before masking.
+    """
+    if softcap is None:
+        return F.scaled_dot_product_attention(
+            query, key, value, attn_mask=visible, scale=scale, enable_gqa=True
+        )
+    grouped = (query * scale).unflatten(1, (key.shape[1], -1))
+    scores = (grouped @ key.unsqueeze(2).mT).float()
+    scores = softcap * torch.tanh(scores / softcap)
+    scores = scores.masked_fill(~visible.unsqueeze(2), torch.finfo(torch.float32).min)
+    return (scores.softmax(-1).to(value.dtype) @ value.unsqueeze(2)).flatten(1, 2)
+
+
+class Attention(nn.Module):
+    """Grouped-query attention with rotary positions and no biases."""
+
+    def __init__(self, config: LanguageConfig, layer: int) -> None:
+        super().__init__()
+        self.layer = layer
+        self.head_width = config.head_width
+        self.scale = config.query_scale
+        self.softcap = config.attention_softcap
+        queries, keys = (heads * config.head_width for heads in (config.heads, config.kv_heads))
+        self.q_proj = nn.Linear(config.width, queries, bias=False)
+        self.k_proj = nn.Linear(config.width, keys, bias=False)
+        self.v_proj = nn.Linear(config.width, keys, bias=False)
+        self.o_proj = nn.Linear(queries, config.width, bias=False)
+
+    def forward(
+        self,
+        x: Tensor,
+        angles: tuple[Tensor, Tensor],
+        visible: Tensor,
+        cache: Cache | None,
+    ) -> Tensor:
+        """[B, L, D] to [B, L, D]."""
+        query, key, value = (
+            projection(x).unflatten(-1, (-1, self.head_width)).transpose(1, 2)
+            for projection in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        query, key = rotate(query, *angles), rotate(key, *angles)
+        if cache is not None:
+            key, value = cache.append(self.layer, key, value)
+        read = attend(
+            query, key, value, visible=visible, scale=self.scale, softcap=self.softcap
+        )
+        return self.o_proj(read.transpose(1, 2).flatten(-2))
+
+
+class MLP(nn.Module):
+    """gelu(x gate) * (x up), down."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(width, hidden, bias=False)
+        self.up_proj = nn.Linear(width, hidden, bias=False)
+        self.down_proj = nn.Linear(hidden, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, L, D] to [B, L, D]."""
+        return self.down_proj(F.gelu(self.gate_proj(x), approximate="tanh") * self.up_proj(x))
+
+
+class Block(nn.Module):
+    """Attention and MLP, each behind a norm and added to the stream.
+
+    Gemma 2 also norms what each branch returns. Its dropout stands behind that norm in the
+    attention branch and before it in the MLP branch; so it does in the reference.
+    """
+
+    def __init__(self, config: LanguageConfig, layer: int) -> None:
+        super().__init__()
+        self.dropout = config.dropout
+        self.post_norms = config.post_norms
+        self.self_attn = Attention(config, layer)
+        self.mlp = MLP(config.width, config.mlp)
+        self.input_layernorm = RMSNorm(config.width)
+        self.post_attention_layernorm = RMSNorm(config.width)
+        if config.post_norms:
+            self.pre_feedforward_layernorm = RMSNorm(config.width)
+            self.post_feedforward_layernorm = RMSNorm(config.width)
+
+    def forward(
+        self,
+        x: Tensor,
+        angles: tuple[Tensor, Tensor],
+        visible: Tensor,
+        cache: Cache | None,
+    ) -> Tensor:
+        """Float32 [B, L, D] to float32 [B, L, D]."""
+        read = self.self_attn(self.input_layernorm(x), angles, visible, cache)
+        if not self.post_norms:
+            x = x + self._drop(read)
+            return x + self._drop(self.mlp(self.post_attention_layernorm(x)))
+        x = x + self._drop(self.post_attention_layernorm(read))
+        thought = self._drop(self.mlp(self.pre_feedforward_layernorm(x)))
+        return x + self.post_feedforward_layernorm(thought)
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.dropout, self.training)
+
+
+class Gemma(nn.Module):
+    """Embeddings in, final-normed features out; the vocabulary table serves at both ends.
+
+    Args:
+        config: the numbers.
+        rematerialise: keep no activations inside a block; compute them again for the gradient.
+    """
+
+    def __init__(self, config: LanguageConfig, *, rematerialise: bool = False) -> None:
+        super().__init__()
+        self.config = config
+        self.rematerialise = rematerialise
+        self.embed_tokens = nn.Embedding(config.vocabulary, config.width)
+        self.layers = nn.ModuleList(Block(config, layer) for layer in range(config.depth))
+        self.norm = RMSNorm(config.width)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """Float32 [B, T, D]: rows of the table times sqrt(D), the root in the table's dtype."""
+        rows = self.embed_tokens(tokens)
+        return (rows * torch.tensor(self.config.width**0.5, dtype=rows.dtype)).float()
+
+    def forward(
+        self,
+        x: Tensor,
+        *,
+        positions: Tensor,
+        visible: Tensor,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """Features [B, L, D].
+
+        Args:
+            x: float32 [B, L, D].
+            positions: [B, L], from 0, image tokens included.
+            visible: bool [B, 1, L, S]; every row sees at least one key.
+            cache: what came before; it takes in the L new tokens.
+        """
+        angles = rotation(positions, self.config.head_width)
+        for block in self.layers:
+            if self.rematerialise and torch.is_grad_enabled():
+                x = checkpoint(block, x, angles, visible, cache, use_reentrant=False)
+            else:
+                x = block(x, angles, visible, cache)
+        if cache is not None:
+            cache.filled += x.shape[1]
+        return self.norm(x)

@@ -1,0 +1,137 @@
+"""SigLIP's image encoder (Zhai et al. 2023, arXiv:2303.15343); big_vision models/vit.py.
+
+Numerics: the residual stream is float32; matrix products take the dtype of their weights.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from pg_transfer.model.config import VisionConfig
+
+
+class LayerNorm(nn.LayerNorm):
+    """Layer norm with float32 statistics, answering in the dtype of its weights."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalised `input`, [..., V]."""
+        weight, bias = self.weight.float(), self.bias.float()
+        normed = F.layer_norm(input.float(), self.normalized_shape, weight, bias, self.eps)
+        return normed.to(self.weight.dtype)
+
+
+class Attention(nn.Module):
+    """Every patch attends to every patch; all four projections have biases."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q_proj = nn.Linear(width, width)
+        self.k_proj = nn.Linear(width, width)
+        self.v_proj = nn.Linear(width, width)
+        self.out_proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, N, V] to [B, N, V]."""
+        query, key, value = (
+            projection(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for projection in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        mixed = F.scaled_dot_product_attention(query, key, value)
+        return self.out_proj(mixed.transpose(1, 2).flatten(-2))
+
+
+class MLP(nn.Module):
+    """Two layers around a tanh-approximated GELU."""
+
+    def __init__(self, width: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+        self.dropout = dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, N, V] to [B, N, V]."""
+        hidden = F.gelu(self.fc1(x), approximate="tanh")
+        return self.fc2(F.dropout(hidden, self.dropout, self.training))
+
+
+class Block(nn.Module):
+    """x += attention(norm(x)); x += mlp(norm(x))."""
+
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__()
+        self.layer_norm1 = LayerNorm(config.width, eps=1e-6)
+        self.self_attn = Attention(config.width, config.heads)
+        self.layer_norm2 = LayerNorm(config.width, eps=1e-6)
+        self.mlp = MLP(config.width, config.mlp, config.dropout)
+        self.dropout = config.dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, N, V] to [B, N, V]."""
+        x = x + F.dropout(self.self_attn(self.layer_norm1(x)), self.dropout, self.training)
+        return x + F.dropout(self.mlp(self.layer_norm2(x)), self.dropout, self.training)
+
+
+class Embeddings(nn.Module):
+    """Patches to vectors, row by row, plus a learned position; there is no class token."""
+
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__()
+        self.resolution = config.resolution
+        self.dropout = config.dropout
+        self.patch_embedding = nn.Conv2d(3, config.width, config.patch, stride=config.patch)
+        self.position_embedding = nn.Embedding(config.image_tokens, config.width)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, 3, R, R] to float32 [B, N, V]."""
+        if images.shape[-3:] != (3, self.resolution, self.resolution):
+            raise ValueError(
+                f"images of shape {tuple(images.shape)} do not fit this model: it takes "
+                f"3 x {self.resolution} x {self.resolution}; resize them, or build the model for "
+                f"their resolution"
+            )
+        patches = self.patch_embedding(images.to(self.patch_embedding.weight.dtype))
+        x = patches.flatten(2).transpose(1, 2).float() + self.position_embedding.weight.float()
+        return F.dropout(x, self.dropout, self.training)
+
+
+class Encoder(nn.Module):
+    """The stack of blocks."""
+
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(Block(config) for _ in range(config.depth))
+
+
+class SigLIP(nn.Module):
+    """Pixels in, one feature per patch out: no pooling, the final norm is applied.
+
+    Args:
+        config: the numbers.
+        rematerialise: keep no activations inside a block; compute them again for the gradient.
+    """
+
+    def __init__(self, config: VisionConfig, *, rematerialise: bool = False) -> None:
+        super().__init__()
+        self.rematerialise = rematerialise
+        self.embeddings = Embeddings(config)
+        self.encoder = Encoder(config)
+        self.post_layernorm = LayerNorm(config.width, eps=1e-6)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pixels in -1..1, [B, 3, R, R], to features [B, N, V].
+
+        Raises:
+            ValueError: the images have another size than the position embeddings are for.
+        """
+        x = self.embeddings(images)
+        for block in self.encoder.layers:
+            if self.rematerialise and torch.is_grad_enabled():
+                x = checkpoint(block, x, use_reentrant=False)
+            else:
+                x = block(x)
+        return self.post_layernorm(x)
