@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from lightning.pytorch.loggers.logger import DummyLogger
 
 TESTS = Path(__file__).parent
 SHARED = TESTS.parent.parent / "shared"
@@ -35,3 +37,47 @@ def sample_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no sample data in {folder}")
     return folder
+
+
+@pytest.fixture
+def fit_on(tmp_path: Path) -> Callable[..., list[dict[str, float]]]:
+    """Train a module on one batch over and over, with Lightning; what was logged at each update."""
+
+    def fit(module, batch, *, steps: int, micro_batch: int) -> list[dict[str, float]]:
+        from lightning.pytorch import Trainer
+        from torch.utils.data import DataLoader
+
+        parts = [
+            replace(
+                batch,
+                **{name: getattr(batch, name)[start : start + micro_batch] for name in TENSORS},
+                rows=batch.rows[start : start + micro_batch],
+                cuts=batch.cuts[start : start + micro_batch],
+            )
+            for start in range(0, len(batch.rows), micro_batch)
+        ]
+        recorder = Recorder()
+        trainer = Trainer(
+            accelerator="cpu", devices=1, max_epochs=1, accumulate_grad_batches=len(parts),
+            logger=recorder, log_every_n_steps=1, default_root_dir=tmp_path,
+            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        )  # fmt: skip
+        loader = DataLoader(parts * steps, batch_size=None)
+        trainer.fit(module, loader)
+        return recorder.rows
+
+    return fit
+
+
+TENSORS = ("images", "tokens", "prefix_lengths", "lengths")
+
+
+class Recorder(DummyLogger):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[dict[str, float]] = []
+
+    def log_metrics(self, metrics, step=None) -> None:
+        self.rows.append(dict(metrics))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -62,6 +62,20 @@ class Answer(NamedTuple):
 def pieces_of(text: str) -> tuple[str, ...]:
     """The tokens of an answer known only as text: `<loc…>` and `<seg…>` whole, else characters."""
     return tuple(re.findall(r"<loc\d{4}>|<seg\d{3}>|.", text, flags=re.DOTALL))
+
+
+class Outline(NamedTuple):
+    """Something to draw into a picture of an answer.
+
+    Attributes:
+        kind: what was given as an answer, or what should have been.
+        box: ymin, xmin, ymax, xmax as fractions of the image's height and width.
+        mask: bool [H, W] at the image's own size.
+    """
+
+    kind: Literal["answer", "truth"]
+    box: tuple[float, float, float, float]
+    mask: np.ndarray | None = None
 
 
 class Scores(NamedTuple):
@@ -130,3 +144,7 @@ class Task(ABC):
     @abstractmethod
     def score(self, answers: Sequence[Answer]) -> Scores:
         """The verdict on the answers to a split."""
+
+    def outlines(self, answer: Answer) -> list[Outline]:
+        """What a picture of the answer shows besides its text: nothing, unless a task says so."""
+        return []

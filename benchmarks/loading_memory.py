@@ -1,0 +1,134 @@
+"""How much memory loading takes, as a multiple of what the model takes: ours is to stay below 1.3.
+
+    python benchmarks/loading_memory.py FOLDER [--size paligemma_3b] [--dtypes bfloat16 float32]
+
+Writes checkpoints of the full size, with made-up values, into FOLDER, one after the other (11.7 GB
+for the 3B model in float32), reads each into a model in a process of its own and removes it. Linux.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pg_transfer.model.checkpoint import load_weights
+from pg_transfer.model.checkpoint.names import axis_lengths, big_vision_rows
+from pg_transfer.model.config import SIZES, PaliGemmaConfig
+from pg_transfer.model.paligemma import PaliGemma
+
+DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
+FORMATS = ("big_vision", "Hugging Face")
+GB = 1e9
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="where there is room for one checkpoint")
+    parser.add_argument("--size", choices=SIZES, default="paligemma_3b")
+    parser.add_argument("--dtypes", choices=DTYPES, nargs="+", default=["bfloat16"])
+    parser.add_argument("--measure", nargs=2, metavar=("SOURCE", "DTYPE"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        source, dtype = options.measure
+        print(json.dumps(measure(SIZES[options.size], Path(source), DTYPES[dtype])))
+        return
+    print(
+        "| format | stored and loaded as | model GB | peak GB | ratio | seconds |\n"
+        + "|---" * 6
+        + "|"
+    )
+    for dtype in options.dtypes:
+        for format in FORMATS:
+            source = write(format, SIZES[options.size], DTYPES[dtype], options.folder)
+            command = [sys.executable, __file__, str(options.folder), "--size", options.size]
+            command += ["--measure", str(source), dtype]
+            answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            model, peak, seconds = json.loads(answer)
+            print(f"| {format} | {dtype} | {model / GB:.2f} | {peak / GB:.2f} | "
+                  f"{peak / model:.3f} | {seconds:.0f} |", flush=True)  # fmt: skip
+            remove(source)
+
+
+def measure(config: PaliGemmaConfig, source: Path, dtype: torch.dtype) -> tuple[int, int, float]:
+    """The model's bytes, the process' peak beyond what it had before, and the time it took."""
+    with torch.device("meta"):
+        model = PaliGemma(config).to(dtype)
+    size = sum(parameter.nbytes for parameter in model.parameters())
+    before, start = peak_bytes(), time.monotonic()
+    load_weights(model, source)
+    return size, peak_bytes() - before, time.monotonic() - start
+
+
+def peak_bytes() -> int:
+    """The most memory this process ever had, its mapped files included."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+
+def write(format: str, config: PaliGemmaConfig, dtype: torch.dtype, folder: Path) -> Path:
+    """A checkpoint with made-up values, written in small pieces."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if format == "big_vision":
+        return write_npz(config, dtype, folder / "weights.npz")
+    (folder / "weights").mkdir(exist_ok=True)
+    write_safetensors(config, dtype, folder / "weights" / "model.safetensors")
+    return folder / "weights"
+
+
+def write_npz(config: PaliGemmaConfig, dtype: torch.dtype, path: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for row in big_vision_rows(config):
+            shape = tuple(axis_lengths(config, row.key)[axis] for axis in row.stored)
+            stored = "|V2" if dtype is torch.bfloat16 else "<f4"
+            header = {"descr": stored, "fortran_order": False, "shape": shape}
+            with archive.open(f"params/{row.key}.npy", "w", force_zip64=True) as stream:
+                np.lib.format.write_array_header_1_0(stream, header)
+                for piece in values(math.prod(shape), dtype):
+                    stream.write(piece)
+    return path
+
+
+def write_safetensors(config: PaliGemmaConfig, dtype: torch.dtype, path: Path) -> None:
+    """8 bytes of header length, the header in JSON, the values one after the other."""
+    with torch.device("meta"):
+        shapes = {name: list(p.shape) for name, p in PaliGemma(config).named_parameters()}
+    header, end = {}, 0
+    for name, shape in shapes.items():
+        start, end = end, end + math.prod(shape) * dtype.itemsize
+        kind = "BF16" if dtype is torch.bfloat16 else "F32"
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [start, end]}
+    text = json.dumps(header).encode()
+    with path.open("wb") as stream:
+        stream.write(len(text).to_bytes(8, "little") + text)
+        for shape in shapes.values():
+            for piece in values(math.prod(shape), dtype):
+                stream.write(piece)
+
+
+def values(count: int, dtype: torch.dtype) -> Iterator[memoryview]:
+    """`count` normal numbers as bytes; the same million over and over."""
+    million = torch.randn(10**6, generator=torch.Generator().manual_seed(0)).to(dtype)
+    piece = memoryview(million.view(torch.uint8).numpy())
+    size = count * dtype.itemsize
+    while size > 0:
+        yield piece[:size]
+        size -= len(piece)
+
+
+def remove(source: Path) -> None:
+    for file in [source] if source.is_file() else source.iterdir():
+        file.unlink()
+
+
+if __name__ == "__main__":
+    main()

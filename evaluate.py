@@ -1,0 +1,25 @@
+"""Scores a run, a checkpoint or a file of answers: `python evaluate.py run=runs/... split=test`."""
+
+from __future__ import annotations
+
+import hydra
+from omegaconf import DictConfig
+
+from pg_transfer.assemble import register_resolvers
+from pg_transfer.console import quiet_libraries, reports_errors
+
+register_resolvers()
+quiet_libraries()
+
+
+@hydra.main(version_base=None, config_path="conf", config_name="evaluate")
+@reports_errors
+def main(config: DictConfig) -> None:
+    """The task's own score of what a run has learnt."""
+    from pg_transfer.transfer import evaluate
+
+    evaluate(config)
+
+
+if __name__ == "__main__":
+    main()

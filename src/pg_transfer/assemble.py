@@ -1,0 +1,234 @@
+"""From a composed configuration to the objects of a run; the only module that knows Hydra.
+
+What can be wrong with the user's input is looked at first, and weights are read last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import CSVLogger
+from omegaconf import DictConfig, OmegaConf
+
+from pg_transfer.hub import weights_folder
+from pg_transfer.model.checkpoint import load_weights
+from pg_transfer.model.config import released
+from pg_transfer.model.paligemma import PaliGemma
+from pg_transfer.task import Task
+from pg_transfer.text.tokenizer import Tokenizer, load_tokenizer
+from pg_transfer.training.batches import Reader, accumulation
+from pg_transfer.training.checkpoints import KeepCheckpoints, read_weights
+from pg_transfer.training.data import TransferData
+from pg_transfer.training.module import TransferModule
+from pg_transfer.training.recipe import Recipe
+from pg_transfer.training.scoring import ScoreTask
+from pg_transfer.training.watching import CountCuts, Progress, Speedometer
+
+
+def paper(key: str, *, _root_: DictConfig) -> Any:
+    """Resolves `${paper:lr}` to the published value for this task at this resolution.
+
+    Raises:
+        ValueError: nothing was published for it.
+    """
+    recipes, resolution = _root_.recipes, _root_.resolution
+    if resolution not in recipes:
+        raise ValueError(
+            f"no published recipe at resolution={resolution}; this task has "
+            f"{', '.join(map(str, recipes))}. For another one give every line of the recipe by "
+            f"hand: recipe.lr=... and so on"
+        )
+    return recipes[resolution][key]
+
+
+def precision() -> str:
+    """Resolves `${precision:}`: float32 weights, with bfloat16 compute on a GPU."""
+    return "bf16-mixed" if torch.cuda.is_available() else "32-true"
+
+
+def register_resolvers() -> None:
+    """Makes `${paper:...}` and `${precision:}` known; to be called before Hydra composes."""
+    OmegaConf.register_new_resolver("paper", paper, replace=True)
+    OmegaConf.register_new_resolver("precision", precision, replace=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Everything that `train.py` and `evaluate.py` work with."""
+
+    folder: Path
+    task: Task
+    module: TransferModule
+    data: TransferData
+    trainer: Trainer
+    scorer: ScoreTask
+    cuts: CountCuts
+    report: list[str]
+
+    def score(self, split: str) -> dict[str, float]:
+        """The metrics of the present weights on a whole split; not computed twice."""
+        present = self.trainer.global_step if self.scorer.step is None else self.scorer.step
+        step, metrics = self.scorer.results.get(split, (-1, {}))
+        if step != present:
+            self.scorer.split = split
+            self.trainer.validate(self.module, self.data.prompts(split), verbose=False)
+            self.scorer.split = self.data.validate
+            _, metrics = self.scorer.results[split]
+        return metrics
+
+
+def assemble(config: DictConfig, folder: Path, *, checkpoint: Path | None = None) -> Run:
+    """The objects of a run into `folder`.
+
+    Args:
+        config: resolved or not.
+        folder: for everything that is written.
+        checkpoint: of ours, to take weights from; otherwise they come from `model.weights`.
+
+    Raises:
+        ValueError: settings that do not fit each other.
+        FileNotFoundError: data, weights or the tokenizer are not where the settings say.
+    """
+    recipe = Recipe(**OmegaConf.to_container(config.recipe, resolve=True))  # type: ignore[arg-type]
+    refuse_bfloat16_masters(recipe, str(config.trainer.precision))
+    task = build_task(config)
+    tokenizer = read_tokenizer(config)
+    data = build_data(config, task, tokenizer, recipe)
+    steps = data.steps = recipe.steps(len(data.examples(data.train)))
+    recipe.schedule(0, steps)
+    scorer = ScoreTask(data, tokenizer, folder=folder, pictured=config.pictured)
+    cuts = CountCuts(data, scorer, action=config.on_cut)
+    keeper = KeepCheckpoints(folder / "checkpoints", scorer, every=config.checkpoint_every)
+    watchers = [Progress(), Speedometer(recipe.batch_size), cuts, scorer, keeper]
+    trainer = build_trainer(config, folder, recipe, steps, watchers)
+
+    model = build_model(config, vocabulary=tokenizer.size, is_empty=checkpoint is not None)
+    if checkpoint is not None:
+        scorer.step = read_weights(checkpoint, model)
+        model.tie()
+    module = TransferModule(model, recipe, steps=steps, end=tokenizer.eos, seed=config.seed)
+    return Run(folder, task, module, data, trainer, scorer, cuts, list(config.splits.report))
+
+
+def build_task(config: DictConfig) -> Task:
+    """The task, its files looked at and its mask codec fit for the model."""
+    task: Task = instantiate(config.task)
+    refuse_foreign_codec(task, config.model.weights)
+    return task
+
+
+def build_data(
+    config: DictConfig, task: Task, tokenizer: Tokenizer, recipe: Recipe
+) -> TransferData:
+    """The loaders."""
+    reader = Reader(
+        task=task,
+        tokenizer=tokenizer,
+        resolution=config.resolution,
+        text_length=recipe.text_length,
+        antialias=config.antialias,
+    )
+    return TransferData(
+        reader,
+        train=config.splits.train,
+        validate=config.splits.validate,
+        batch_size=recipe.batch_size,
+        micro_batch=config.micro_batch,
+        evaluation_batch=config.evaluation_batch,
+        workers=config.workers,
+        seed=config.seed,
+    )
+
+
+def build_trainer(
+    config: DictConfig, folder: Path, recipe: Recipe, steps: int, callbacks: list[Any]
+) -> Trainer:
+    """The Lightning trainer, to which the whole run is one pass over one loader.
+
+    Raises:
+        ValueError: the batch cannot be cut into micro-batches, or validations are too many.
+    """
+    if not 1 <= config.validations <= steps:
+        raise ValueError(f"validations={config.validations} is not between 1 and {steps} updates")
+    trainer: Trainer = instantiate(
+        config.trainer,
+        max_epochs=1,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        logger=CSVLogger(folder, name="", version=""),
+        callbacks=callbacks,
+    )
+    passes = accumulation(recipe.batch_size, config.micro_batch, trainer.world_size)
+    trainer.accumulate_grad_batches = passes
+    trainer.val_check_interval = passes * (steps // config.validations)
+    return trainer
+
+
+def refuse_bfloat16_masters(recipe: Recipe, precision: str) -> None:
+    """Raises ValueError where pure bfloat16 weights would round the updates away."""
+    if precision in ("bf16-true", "16-true") and recipe.lr < 1e-4:
+        raise ValueError(
+            f"trainer.precision={precision} with recipe.lr={recipe.lr}: weights of so few bits do "
+            f"not move at such a learning rate (one update is far below their spacing). Take "
+            f"trainer.precision=bf16-mixed: float32 weights, bfloat16 compute"
+        )
+
+
+def refuse_foreign_codec(task: Task, weights: str | None) -> None:
+    """Raises ValueError where a pretrained model would be taught another mask alphabet."""
+    codec = getattr(task, "mask_codec", None)
+    if weights and codec is not None and not codec.official:
+        raise ValueError(
+            f"{weights} has learnt what <seg> tokens mean from the official mask codec, and "
+            f"model.mask_codec is another one: its answers would be read wrongly and its knowledge "
+            f"lost. Point model.mask_codec at vae-oid.npz, or start from nothing with model=tiny"
+        )
+
+
+def read_tokenizer(config: DictConfig) -> Tokenizer:
+    """The model's tokenizer; from the hub where it is not at hand."""
+    source = config.model.tokenizer
+    if str(source).endswith(".npz"):
+        raise ValueError(
+            f"model.tokenizer={source} is a file of weights; big_vision's checkpoints hold no "
+            f"tokenizer: set model.tokenizer to a tokenizer.model or tokenizer.json"
+        )
+    return load_tokenizer(source if source == "builtin" else weights_folder(source))
+
+
+def build_model(config: DictConfig, *, vocabulary: int, is_empty: bool) -> PaliGemma:
+    """The model with its starting weights: read, or drawn where there are none to read.
+
+    Args:
+        config: of the run.
+        vocabulary: tokens that the tokenizer has.
+        is_empty: build it without weights, on the meta device, to be filled from a checkpoint.
+
+    Raises:
+        ValueError: the tokenizer is not this model's.
+    """
+    sizes = released(
+        config.model.size, resolution=config.resolution, dropout=config.recipe.dropout
+    )
+    if sizes.language.vocabulary != vocabulary:
+        raise ValueError(
+            f"model.tokenizer={config.model.tokenizer} has {vocabulary} tokens and model.size="
+            f"{config.model.size} has {sizes.language.vocabulary} rows for them"
+        )
+    weights = config.model.weights
+    with torch.device("meta" if is_empty or weights else "cpu"):
+        model = PaliGemma(sizes, rematerialise=config.model.rematerialise)
+    if is_empty:
+        return model
+    if weights:
+        load_weights(model, weights_folder(weights))
+    else:
+        model.initialise(torch.Generator().manual_seed(config.seed))
+    return model

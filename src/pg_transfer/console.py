@@ -1,0 +1,73 @@
+"""What a person sees on the terminal: tables, one clear line for an error, no noise."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+CONSOLE = Console()
+
+# What a user can mend by another file, setting or download. Everything else is a bug and keeps its
+# traceback.
+USER_ERRORS = (ValueError, FileNotFoundError, FloatingPointError)
+
+
+def reports_errors(main: Callable[..., None]) -> Callable[..., None]:
+    """`main`, whose `USER_ERRORS` end the program with their message alone and exit code 1."""
+
+    @functools.wraps(main)
+    def guarded(config: Any) -> None:
+        try:
+            main(config)
+        except USER_ERRORS as error:
+            if os.environ.get("PG_TRACEBACK"):
+                raise
+            print(f"\nerror: {error}", file=sys.stderr)
+            sys.exit(1)
+
+    return guarded
+
+
+def quiet_libraries() -> None:
+    """Silences notices that a user can do nothing about."""
+    for name in ("lightning.pytorch", "lightning.fabric", "httpx"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        r".*does not have many workers.*",
+        r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",
+        r".*exists and is not empty.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)
+
+
+def score_table(title: str, columns: Mapping[str, Mapping[str, float]]) -> Table:
+    """Metrics in rows; a column for each of the named results."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("metric")
+    for name in columns:
+        table.add_column(name, justify="right")
+    for metric in next(iter(columns.values())):
+        values = (results.get(metric) for results in columns.values())
+        table.add_row(metric, *("" if value is None else number(value) for value in values))
+    return table
+
+
+def number(value: float) -> str:
+    """Counts as they are, everything else with two digits."""
+    return f"{value:.0f}" if float(value).is_integer() and abs(value) >= 1e3 else f"{value:.2f}"
+
+
+def facts_table(title: str, facts: Sequence[tuple[str, str]]) -> Table:
+    """Names and what they are."""
+    table = Table(title=title, title_justify="left", title_style="bold", show_header=False)
+    for name, value in facts:
+        table.add_row(name, value)
+    return table

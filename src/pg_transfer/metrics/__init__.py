@@ -1,0 +1,1 @@
+"""What answers are worth, by the definitions of the paper's evaluators; numpy only."""

@@ -1,0 +1,127 @@
+"""Arrays of an .npz archive as a stream of blocks, so that none is ever held whole."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+from zipfile import BadZipFile, ZipFile
+
+import numpy as np
+import torch
+from torch import Tensor
+
+BLOCK_BYTES = 8 * 2**20
+
+TORCH_DTYPES = {
+    "<f8": torch.float64,
+    "<f4": torch.float32,
+    "<f2": torch.float16,
+    "|V2": torch.bfloat16,  # numpy has no bfloat16 and keeps the two bytes nameless
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What an array is, known before its values are read."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+
+class Archive:
+    """An open .npz file of float arrays; a context manager.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ValueError: no zip archive, or an array in it that cannot be streamed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._zip = ZipFile(path)
+        except BadZipFile as error:
+            raise ValueError(
+                f"{path} ({path.stat().st_size} bytes) is no .npz archive, or not all of one; "
+                f"download it again ({error})"
+            ) from error
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._zip.close()
+
+    def headers(self) -> dict[str, Header]:
+        """Shape and dtype of every array by its key; no values are read."""
+        headers = {}
+        for member in self._zip.namelist():
+            key = member.removesuffix(".npy")
+            with self._zip.open(member) as stream:
+                headers[key] = self._header(stream, key)
+        return headers
+
+    def blocks(self, key: str, *, leading: int) -> Iterator[tuple[tuple[int, ...], int, Tensor]]:
+        """The values of `key` in stored order, as (index, start, block).
+
+        `index` counts through the first `leading` axes, one at a time. `block` holds rows
+        `start`, `start + 1`, ... of what lies below, as many as make up about 8 MiB.
+
+        Raises:
+            ValueError: the file is damaged.
+        """
+        with self._zip.open(f"{key}.npy") as stream:
+            header = self._header(stream, key)
+            rows, *below = header.shape[leading:]
+            row_bytes = header.dtype.itemsize * math.prod(below)
+            step = max(1, BLOCK_BYTES // row_bytes)
+            for index in np.ndindex(*header.shape[:leading]):
+                for start in range(0, rows, step):
+                    count = min(step, rows - start)
+                    values = self._read(stream, key, count * row_bytes)
+                    block = torch.frombuffer(values, dtype=header.dtype)
+                    yield index, start, block.view(count, *below)
+
+    def _read(self, stream: IO[bytes], key: str, size: int) -> bytearray:
+        values = bytearray(size)
+        try:
+            read = stream.readinto(values)  # pyright: ignore[reportAttributeAccessIssue]
+        except (BadZipFile, EOFError, zlib.error) as error:
+            raise ValueError(f"{self.path}: {key} is damaged; download it again") from error
+        if read != size:
+            raise ValueError(f"{self.path}: {key} ends early; download the file again")
+        return values
+
+    def _header(self, stream: IO[bytes], key: str) -> Header:
+        try:
+            version = np.lib.format.read_magic(stream)
+            if version == (1, 0):
+                header = np.lib.format.read_array_header_1_0(stream)
+            else:
+                header = np.lib.format.read_array_header_2_0(stream)
+        except (ValueError, BadZipFile, EOFError, zlib.error) as error:
+            raise ValueError(f"{self.path}: {key} is no array of floats ({error})") from error
+        shape, is_fortran, dtype = header
+        if dtype.str not in TORCH_DTYPES:
+            raise ValueError(
+                f"{self.path}: {key} holds {dtype}; weights are float64, float32, float16 or "
+                f"bfloat16 (little-endian)"
+            )
+        if is_fortran and len(shape) > 1:
+            raise ValueError(
+                f"{self.path}: {key} is stored in Fortran order and cannot be read layer by "
+                f"layer; save it again from np.ascontiguousarray"
+            )
+        return Header(shape, TORCH_DTYPES[dtype.str])

@@ -1,0 +1,81 @@
+"""Pictures of answers: the image, what should be outlined in green, what was in orange."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from pg_transfer import images
+from pg_transfer.task import Answer, Outline, Task
+
+COLOURS = {"truth": (20, 150, 60), "answer": (240, 110, 20)}
+CELL_PX = 260
+CAPTION_PX = 62
+COLUMNS = 4
+MASK_OPACITY = 0.45
+
+Graded = tuple[Answer, dict[str, float]]
+
+
+def draw_answers(task: Task, graded: Sequence[Graded], path: Path) -> None:
+    """Saves a grid of answers with their scores as a PNG."""
+    columns = min(COLUMNS, len(graded))
+    rows = -(-len(graded) // columns)
+    cell_height = CELL_PX + CAPTION_PX
+    sheet = Image.new("RGB", (columns * CELL_PX, rows * cell_height), "white")
+    for number, (answer, scores) in enumerate(graded):
+        row, column = divmod(number, columns)
+        cell = _cell(answer, scores, task.outlines(answer))
+        sheet.paste(cell, (column * CELL_PX, row * cell_height))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path)
+
+
+def _cell(answer: Answer, scores: dict[str, float], outlines: Sequence[Outline]) -> Image.Image:
+    source = answer.example.image
+    pixels = source() if callable(source) else images.open_image(source)
+    picture = Image.fromarray(_tinted(pixels, outlines))
+    scale = (CELL_PX - 12) / max(picture.size)
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    picture = picture.resize((width, height))
+    draw = ImageDraw.Draw(picture)
+    for outline in outlines:
+        top, left, bottom, right = outline.box
+        corners = (left * width, top * height, right * width - 1, bottom * height - 1)
+        draw.rectangle(corners, outline=COLOURS[outline.kind], width=3)
+
+    cell = Image.new("RGB", (CELL_PX, CELL_PX + CAPTION_PX), "white")
+    cell.paste(picture, ((CELL_PX - width) // 2, (CELL_PX - height) // 2))
+    font = ImageFont.load_default(size=13)
+    said = "" if outlines and outlines[-1].kind == "answer" else f"→ {answer.text or '(nothing)'}"
+    graded = "  ".join(f"{name} {value:.2f}" for name, value in list(scores.items())[:2])
+    lines = [answer.example.prefix, said, graded]
+    write = ImageDraw.Draw(cell)
+    for number, line in enumerate(line for line in lines if line):
+        short = _shortened(line, font, CELL_PX - 12)
+        write.text((6, CELL_PX + 18 * number), short, fill="black", font=font)
+    return cell
+
+
+def _tinted(pixels: np.ndarray, outlines: Sequence[Outline]) -> np.ndarray:
+    tinted = pixels.astype(np.float32)
+    for outline in outlines:
+        if outline.mask is not None:
+            colour = np.array(COLOURS[outline.kind], dtype=np.float32)
+            inside = tinted[outline.mask]
+            tinted[outline.mask] = (1 - MASK_OPACITY) * inside + MASK_OPACITY * colour
+    return tinted.astype(np.uint8)
+
+
+def _shortened(
+    line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width_px: int
+) -> str:
+    line = line.replace("\n", " ")
+    if font.getlength(line) <= width_px:
+        return line
+    while line and font.getlength(line + "…") > width_px:
+        line = line[:-1]
+    return line + "…"

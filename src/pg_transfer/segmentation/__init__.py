@@ -1,0 +1,1 @@
+"""Masks as sixteen `<seg>` tokens, and back."""

@@ -1,0 +1,1 @@
+"""Teaching a task: the only room that imports Lightning."""

@@ -1,0 +1,104 @@
+"""One training step, one evaluation step, one optimiser: for every task."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+
+from pg_transfer.model.generate import greedy
+from pg_transfer.model.paligemma import PaliGemma
+from pg_transfer.training.batches import Batch
+from pg_transfer.training.loss import suffix_loss, supervised
+from pg_transfer.training.optimizer import adamw, clip_gradients, freeze
+from pg_transfer.training.recipe import Recipe
+
+
+class TransferModule(LightningModule):
+    """Teaches a PaliGemma one task by predicting the suffixes, and has it answer prompts.
+
+    Args:
+        model: with the weights to start from.
+        recipe: the hyper-parameters.
+        steps: updates in the whole run.
+        end: the token that ends an answer.
+        seed: of dropout.
+    """
+
+    def __init__(
+        self, model: PaliGemma, recipe: Recipe, *, steps: int, end: int, seed: int
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.recipe, self.steps, self.end, self.seed = recipe, steps, end, seed
+        self._losses: list[Tensor] = []
+        freeze(model, recipe)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The mean of the examples' mean losses."""
+        # Dropout depends on the place in the run alone, so that a resumed run repeats it.
+        words = np.random.SeedSequence([self.seed, batch_idx, self.global_rank])
+        torch.manual_seed(int(words.generate_state(1, np.uint64)[0] >> 1))
+        loss = self.losses(batch).mean()
+        self._losses.append(loss.detach())
+        return loss
+
+    def losses(self, batch: Batch) -> Tensor:
+        """The loss of every example, float32 [B]."""
+        inputs, targets = batch.tokens[:, :-1], batch.tokens[:, 1:]
+        features = self.model(
+            batch.images,
+            inputs,
+            prefix_lengths=batch.prefix_lengths,
+            lengths=batch.lengths.clamp(max=inputs.shape[1]),
+        )
+        chosen = supervised(batch.prefix_lengths, batch.lengths, inputs.shape[1])
+        return suffix_loss(
+            self.model.logits(features[chosen]),
+            targets[chosen],
+            is_supervised=chosen,
+            label_smoothing=self.recipe.label_smoothing,
+        )
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clips, and logs what the step is made of.
+
+        Raises:
+            FloatingPointError: the loss or the gradients are not finite.
+        """
+        loss = self.all_gather(torch.stack(self._losses).mean()).mean()
+        self._losses.clear()
+        norm = clip_gradients(self.parameters(), self.recipe.clip_norm)
+        if not (loss.isfinite() and norm.isfinite()):
+            raise FloatingPointError(
+                f"update {self.global_step}: loss {float(loss)}, gradient norm {float(norm)}; the "
+                f"weights are still those before it. Lower recipe.lr, or look at the data"
+            )
+        self.log("loss", loss, prog_bar=True)
+        self.log("gradient_norm", norm)
+        self.log("lr", optimizer.param_groups[0]["lr"])
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> list[list[int]]:
+        """For every example the tokens of its answer, padding and end of sequence included."""
+        answers = greedy(
+            self.model,
+            batch.images,
+            batch.tokens,
+            lengths=batch.lengths,
+            max_new_tokens=self.recipe.text_length,
+            end=self.end,
+        )
+        return answers.tolist()
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW with the recipe's schedule, stepped at every update."""
+        optimizer = adamw(self.model, self.recipe)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: self.recipe.schedule(step, self.steps)
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }

@@ -1,0 +1,74 @@
+"""A transfer's hyper-parameters and what follows from them; big_vision trainers, utils.steps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One row of the paper's table of transfers.
+
+    Attributes:
+        lr: peak learning rate.
+        weight_decay: decoupled from `lr`, as the reference has it; see `optimizer.py`.
+        epochs: passes over the training examples.
+        batch_size: examples per update, over all devices and accumulated micro-batches.
+        label_smoothing: probability moved from the right token to all others together.
+        dropout: in the language model.
+        text_length: text tokens fed to the model, and the most that an answer may have.
+        warmup: fraction of the steps over which the learning rate rises.
+        clip_norm: largest allowed norm of all gradients together.
+        freeze_vision: hold still the vision tower and, as the reference does, the projector.
+        freeze_language: hold still the language model.
+    """
+
+    lr: float
+    weight_decay: float
+    epochs: float
+    batch_size: int
+    label_smoothing: float
+    dropout: float
+    text_length: int
+    warmup: float
+    clip_norm: float
+    freeze_vision: bool = False
+    freeze_language: bool = False
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("label_smoothing", 0, 1), ("dropout", 0, 1), ("warmup", 0, 1),
+        ):  # fmt: skip
+            if not low <= getattr(self, name) < high:
+                raise ValueError(f"recipe.{name}={getattr(self, name)} is not in [{low}, {high})")
+        for name in ("lr", "epochs", "batch_size", "text_length", "clip_norm"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"recipe.{name}={getattr(self, name)} is not above 0")
+        if self.weight_decay < 0:
+            raise ValueError(f"recipe.weight_decay={self.weight_decay} is below 0")
+        if self.freeze_vision and self.freeze_language:
+            raise ValueError("recipe.freeze_vision and recipe.freeze_language leave nothing to train")
+
+    def steps(self, examples: int) -> int:
+        """Updates in the whole run over a training split of `examples`."""
+        return max(1, round(self.epochs * examples / self.batch_size))
+
+    def schedule(self, step: int, steps: int) -> float:
+        """Multiplier of the learning rate for the update after `step` others, out of `steps`.
+
+        Linear from 0 during the warm-up, so the first update changes nothing; then half a cosine
+        to 0.
+
+        Raises:
+            ValueError: the run is too short for a warm-up.
+        """
+        warmup = max(1, round(self.warmup * steps)) if self.warmup else 0
+        if warmup >= steps:
+            raise ValueError(
+                f"a run of {steps} step(s) has no room for {warmup} of warm-up; train on more "
+                f"examples, raise recipe.epochs, lower recipe.batch_size or set recipe.warmup=0"
+            )
+        progress = min(max((step - warmup) / (steps - warmup), 0.0), 1.0)
+        cosine = 0.5 * (1 + math.cos(math.pi * progress))
+        return cosine * min(1.0, step / warmup) if warmup else cosine

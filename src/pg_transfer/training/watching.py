@@ -1,0 +1,126 @@
+"""What a run tells while it goes: speed, memory, and texts that did not fit."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections import Counter
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import TQDMProgressBar
+
+from pg_transfer.training.batches import Batch
+from pg_transfer.training.data import TransferData
+from pg_transfer.training.scoring import ScoreTask
+
+
+class Speedometer(Callback):
+    """Logs images per second, evaluation left out, and the peak of memory in GB."""
+
+    def __init__(self, batch_size: int) -> None:
+        self.batch_size = batch_size
+        self._since = 0.0
+        self._step = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._since, self._step = time.perf_counter(), trainer.global_step
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._since, self._step = time.perf_counter(), trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        steps = trainer.global_step - self._step
+        if steps == 0 or trainer.global_step % trainer.log_every_n_steps:  # type: ignore[attr-defined]
+            return
+        now = time.perf_counter()
+        speed = steps * self.batch_size / (now - self._since)
+        pl_module.log("images_per_second", speed, prog_bar=True)
+        pl_module.log("peak_memory_gb", peak_memory_gb())
+        self._since, self._step = now, trainer.global_step
+
+
+def peak_memory_gb() -> float:
+    """The most memory held so far, in 10^9 bytes: the GPU's where there is one, else this process's."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 1e9
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+
+
+class CountCuts(Callback):
+    """Counts the texts that were longer than the window: nothing is cut off unsaid.
+
+    Args:
+        data: to name the examples.
+        scorer: knows which split is being answered.
+        action: "report" counts them; "error" stops at the first.
+    """
+
+    def __init__(
+        self, data: TransferData, scorer: ScoreTask, *, action: Literal["report", "error"]
+    ) -> None:
+        self.data, self.scorer, self.action = data, scorer, action
+        self.cuts: Counter[str] = Counter()
+        self.first: dict[str, str] = {}
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
+        """Counts the micro-batch.
+
+        Raises:
+            ValueError: a text was cut and cutting is an error.
+        """
+        self._count(batch, self.data.train)
+
+    def on_validation_batch_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Counts the prompts; see `on_train_batch_start`."""
+        self._count(batch, self.scorer.split)
+
+    def _count(self, batch: Batch, split: str) -> None:
+        for row, cut in zip(batch.rows, batch.cuts, strict=True):
+            if cut is None:
+                continue
+            example = f"{self.data.examples(split)[row].id!r} of {split!r}"
+            if self.action == "error":
+                raise ValueError(
+                    f"example {example} lost its {cut}: its text is longer than recipe.text_length="
+                    f"{self.data.reader.text_length}; raise that, or set on_cut=report"
+                )
+            self.cuts[cut] += 1
+            self.first.setdefault(cut, example)
+
+    def report(self) -> str:
+        """One line on what was cut, empty if nothing was."""
+        return "; ".join(
+            f"{count} text(s) lost their {cut} (first: example {self.first[cut]}): "
+            f"raise recipe.text_length={self.data.reader.text_length}"
+            for cut, count in self.cuts.items()
+        )
+
+
+class Progress(TQDMProgressBar):
+    """One bar for the whole run, instead of one per "epoch"."""
+
+    def on_train_epoch_start(self, trainer: Trainer, *_: Any) -> None:
+        super().on_train_epoch_start(trainer, *_)
+        self.train_progress_bar.set_description("training")
+
+    def get_metrics(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        metrics = super().get_metrics(trainer, pl_module)
+        metrics.pop("v_num", None)
+        return metrics

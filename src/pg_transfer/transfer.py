@@ -1,0 +1,170 @@
+"""The procedure of the paper: start from a checkpoint, train the recipe, score every split."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from pg_transfer.answers import read_answers, write_answers
+from pg_transfer.assemble import Run, assemble, build_task
+from pg_transfer.console import CONSOLE, facts_table, score_table
+from pg_transfer.pictures import draw_answers
+from pg_transfer.training.checkpoints import BEST, LAST
+from pg_transfer.training.optimizer import PARTS
+
+CONFIG = "config.yaml"
+
+
+def transfer(config: DictConfig) -> None:
+    """Trains and scores; goes on where the folder's last checkpoint ended, if it has one.
+
+    Raises:
+        ValueError: settings that do not fit each other, or a folder that holds another run.
+    """
+    folder = Path(config.run)
+    last = folder / "checkpoints" / LAST
+    resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
+    require_same_run(folder, resolved)
+    run = assemble(resolved, folder)
+    OmegaConf.save(resolved, folder / CONFIG)
+    CONSOLE.print(facts_table("run", plan(run)))
+
+    before: dict[str, dict[str, float]] = {}
+    if config.score_before and not last.exists():
+        CONSOLE.print("scoring the weights to start from")
+        before = {split: run.score(split) for split in run.report}
+    try:
+        run.trainer.fit(
+            run.module, run.data, ckpt_path=last if last.exists() else None, weights_only=True
+        )
+    finally:
+        if run.trainer.interrupted or not last.exists():
+            CONSOLE.print(f"to go on: {' '.join(map(shlex.quote, resume_command(folder)))}")
+    if run.trainer.interrupted:
+        sys.exit(130)
+    after = {split: run.score(split) for split in run.report}
+    print_report(run, before, after)
+    if cut := run.cuts.report():
+        CONSOLE.print(f"[bold]cut:[/bold] {cut}")
+    CONSOLE.print(f"again: python evaluate.py run={folder}")
+
+
+def evaluate(config: DictConfig) -> None:
+    """Scores a run's checkpoint, or a file of answers to one of its splits.
+
+    Raises:
+        FileNotFoundError: no run or no checkpoint there.
+        ValueError: `answers` without `split`.
+    """
+    folder = Path(config.run)
+    if not (folder / CONFIG).is_file():
+        raise FileNotFoundError(f"run={folder} holds no {CONFIG}; give the folder of a train.py run")
+    settings = OmegaConf.load(folder / CONFIG)
+    assert isinstance(settings, DictConfig)
+    with open_dict(settings):
+        settings.pictured = config.pictured
+        settings.model.weights = None
+        if config.evaluation_batch is not None:
+            settings.evaluation_batch = config.evaluation_batch
+        if config.root is not None:
+            settings.task.root = config.root
+    if config.answers is not None:
+        score_file(settings, Path(config.answers), config.split, folder)
+        return
+    names = {"last": LAST, "best": BEST}
+    checkpoint = Path(config.checkpoint)
+    if config.checkpoint in names:
+        checkpoint = folder / "checkpoints" / names[config.checkpoint]
+    run = assemble(settings, folder, checkpoint=checkpoint)
+    splits = run.report if config.split is None else [config.split]
+    print_report(run, {}, {split: run.score(split) for split in splits})
+
+
+def score_file(settings: DictConfig, path: Path, split: str | None, folder: Path) -> None:
+    """Scores saved answers; no model is needed."""
+    if split is None:
+        raise ValueError(f"answers={path} needs split=..., the one that was answered")
+    if not path.is_file():
+        raise FileNotFoundError(f"no file of answers at {path}")
+    task = build_task(settings)
+    answers = read_answers(path, task.examples(split))
+    scores = task.score(answers)
+    CONSOLE.print(score_table(f"{split}: {path}", {"score": scores.metrics}))
+    rescored = folder / "answers" / f"{path.stem}-rescored"
+    write_answers(rescored.with_suffix(".jsonl"), answers, scores)
+    if settings.pictured:
+        graded = list(zip(answers, scores.examples, strict=True))[: settings.pictured]
+        draw_answers(task, graded, folder / "pictures" / f"{rescored.name}.png")
+
+
+def require_same_run(folder: Path, config: DictConfig) -> None:
+    """Raises ValueError if `folder` holds a run with other settings."""
+    if not (folder / CONFIG).is_file():
+        return
+    old, new = (
+        dict(flattened(OmegaConf.to_container(settings)))
+        for settings in (OmegaConf.load(folder / CONFIG), config)
+    )
+    changed = [
+        f"{key}: {old.get(key)} there, {new.get(key)} now"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
+    ]
+    if changed:
+        raise ValueError(
+            f"run={folder} holds another run; repeat its settings to go on with it, or choose "
+            f"another folder. Different are: {'; '.join(changed)}"
+        )
+
+
+def flattened(settings: object, path: str = "") -> list[tuple[str, object]]:
+    """Every leaf of nested settings with its dotted name."""
+    if not isinstance(settings, dict):
+        return [(path, settings)]
+    return [
+        leaf
+        for key, value in settings.items()
+        for leaf in flattened(value, f"{path}.{key}" if path else str(key))
+    ]
+
+
+def resume_command(folder: Path) -> list[str]:
+    """What to type to go on with the run in `folder`."""
+    options = [option for option in sys.argv[1:] if not option.startswith("run=")]
+    return ["python", "train.py", *options, f"run={folder}"]
+
+
+def plan(run: Run) -> list[tuple[str, str]]:
+    """What is about to happen, for a person to check."""
+    data, recipe, trainer = run.data, run.module.recipe, run.trainer
+    parameters = dict(run.module.model.named_parameters())
+    facts = [("folder", str(run.folder))]
+    for part, prefix in PARTS.items():
+        own = [p for name, p in parameters.items() if name.startswith(prefix)]
+        learning = sum(p.numel() for p in own if p.requires_grad)
+        facts.append((part, f"{sum(p.numel() for p in own):,} parameters, {learning:,} learn"))
+    examples = len(data.examples(data.train))
+    passes = trainer.accumulate_grad_batches
+    facts += [
+        ("examples", f"{examples:,} of {data.train!r}, at {data.reader.resolution} px"),
+        ("updates", f"{data.steps:,} of {recipe.batch_size} examples ({recipe.epochs} epochs)"),
+        ("micro-batch", f"{data.micro_batch} x {trainer.world_size} device(s) x {passes}"),
+        ("learning rate", f"{recipe.lr}, weight decay {recipe.weight_decay}"),
+        ("loss", f"label smoothing {recipe.label_smoothing}, dropout {recipe.dropout}"),
+        ("precision", str(trainer.precision)),
+    ]
+    return facts
+
+
+def print_report(
+    run: Run, before: dict[str, dict[str, float]], after: dict[str, dict[str, float]]
+) -> None:
+    """The scores of every split, beside those of the starting weights where they are known."""
+    for split, metrics in after.items():
+        columns = {"before": before[split], "after": metrics} if split in before else {"": metrics}
+        CONSOLE.print(score_table(split, columns))
+    if run.scorer.picture is not None:
+        CONSOLE.print(f"picture of the answers: {run.scorer.picture}")

@@ -1,0 +1,130 @@
+"""Shapes: find the one that is meant, in a picture drawn on the spot.
+
+RefCOCO in miniature: the request is a referring expression ("the small red circle"), the answer a
+box and a mask in `<loc>` and `<seg>` tokens. Nothing is read from disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from zlib import crc32
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from pg_transfer.segmentation.referring import Box, ReferringTask, Region
+from pg_transfer.task import Example
+
+SPLITS = {"train": 16384, "val": 256, "test": 512}
+SHAPES_IN_A_PICTURE = 3
+CELLS = 6
+"""Corners lie on a grid of 6 x 6 cells, so that few `<loc>` tokens have to be learnt."""
+CELL_PX = 28
+SIDE_PX = CELLS * CELL_PX
+
+SIZES = {"small": 2, "large": 3}  # cells
+COLOURS = {
+    "red": (214, 40, 40),
+    "green": (60, 160, 70),
+    "blue": (40, 80, 200),
+    "yellow": (240, 200, 40),
+    "purple": (140, 70, 170),
+    "black": (30, 30, 30),
+}
+BACKGROUND = (235, 235, 230)
+# Corners in the unit square, y downwards; a circle has none.
+OUTLINES: dict[str, tuple[tuple[float, float], ...]] = {
+    "circle": (),
+    "square": ((0, 0), (1, 0), (1, 1), (0, 1)),
+    "triangle": ((0.5, 0), (1, 1), (0, 1)),
+    "diamond": ((0.5, 0), (1, 0.5), (0.5, 1), (0, 0.5)),
+}
+KINDS = list(product(SIZES, COLOURS, OUTLINES))
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One shape on the grid; `row` and `column` are those of its top left cell."""
+
+    size: str
+    colour: str
+    outline: str
+    row: int
+    column: int
+
+    @property
+    def expression(self) -> str:
+        """What it is called; no two shapes of a picture are called the same."""
+        return f"the {self.size} {self.colour} {self.outline}"
+
+    @property
+    def box(self) -> Box:
+        """Fractions of the picture."""
+        cells = SIZES[self.size]
+        ends = (self.row, self.column, self.row + cells, self.column + cells)
+        ymin, xmin, ymax, xmax = (end / CELLS for end in ends)
+        return ymin, xmin, ymax, xmax
+
+    def paint(self, draw: ImageDraw.ImageDraw, fill: object) -> None:
+        """Fills the shape, which touches all four sides of its box."""
+        top, left = self.row * CELL_PX, self.column * CELL_PX
+        side = SIZES[self.size] * CELL_PX - 1
+        corners = [(left + x * side, top + y * side) for x, y in OUTLINES[self.outline]]
+        if corners:
+            draw.polygon(corners, fill=fill)  # type: ignore[arg-type]
+        else:
+            draw.ellipse((left, top, left + side, top + side), fill=fill)  # type: ignore[arg-type]
+
+
+def paint_picture(shapes: Sequence[Shape]) -> np.ndarray:
+    """The picture, uint8 [168, 168, 3]."""
+    picture = Image.new("RGB", (SIDE_PX, SIDE_PX), BACKGROUND)
+    for shape in shapes:
+        shape.paint(ImageDraw.Draw(picture), COLOURS[shape.colour])
+    return np.asarray(picture)
+
+
+def paint_mask(shape: Shape) -> np.ndarray:
+    """Where the shape is, bool [168, 168]."""
+    mask = Image.new("1", (SIDE_PX, SIDE_PX))
+    shape.paint(ImageDraw.Draw(mask), 1)
+    return np.asarray(mask)
+
+
+def compose(generator: np.random.Generator) -> list[Shape]:
+    """Shapes of different kinds that do not overlap."""
+    while True:
+        taken = np.zeros((CELLS, CELLS), dtype=bool)
+        shapes = []
+        for kind in generator.permutation(len(KINDS))[:SHAPES_IN_A_PICTURE]:
+            size, colour, outline = KINDS[kind]
+            row, column = map(int, generator.integers(0, CELLS - SIZES[size] + 1, 2))
+            cells = np.s_[row : row + SIZES[size], column : column + SIZES[size]]
+            if taken[cells].any():
+                break
+            taken[cells] = True
+            shapes.append(Shape(size, colour, outline, row, column))
+        else:
+            return shapes
+
+
+class Shapes(ReferringTask):
+    """One referring expression for each of as many pictures as `SPLITS` says."""
+
+    def examples(self, split: str) -> Sequence[Example]:
+        if split not in SPLITS:
+            raise ValueError(f"shapes has no split {split!r}; it has {', '.join(SPLITS)}")
+        return [self._example(split, number) for number in range(SPLITS[split])]
+
+    def _example(self, split: str, number: int) -> Example:
+        shapes = compose(np.random.default_rng([crc32(split.encode()), number]))
+        meant = shapes[0]  # they come in random order
+        return Example(
+            id=f"{split}-{number}",
+            image=partial(paint_picture, shapes),
+            prefix=meant.expression,
+            reference=Region(meant.box, partial(paint_mask, meant)),
+        )
