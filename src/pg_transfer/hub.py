@@ -30,8 +30,8 @@ def weights_folder(source: str) -> Path:
         return path
     if not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", source) or path.suffix in (".npz", ".safetensors"):
         raise FileNotFoundError(
-            f"no weights at {source!r}; give an existing .npz file or folder, or the name of a model "
-            f"on the hub such as {EXAMPLE}"
+            f"no weights at {source!r}; give an existing .npz file or folder, or the name of a "
+            f"model on the hub such as {EXAMPLE}"
         )
     try:
         return Path(huggingface_hub.snapshot_download(source, allow_patterns=WANTED))
