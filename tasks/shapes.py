@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from zlib import crc32
+from random import Random
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -94,18 +94,18 @@ def paint_mask(shape: Shape) -> np.ndarray:
     return np.asarray(mask)
 
 
-def compose(generator: np.random.Generator) -> list[Shape]:
+def compose(chance: Random) -> list[Shape]:
     """Shapes of different kinds that do not overlap."""
     while True:
-        taken = np.zeros((CELLS, CELLS), dtype=bool)
+        taken: set[tuple[int, int]] = set()
         shapes = []
-        for kind in generator.permutation(len(KINDS))[:SHAPES_IN_A_PICTURE]:
-            size, colour, outline = KINDS[kind]
-            row, column = map(int, generator.integers(0, CELLS - SIZES[size] + 1, 2))
-            cells = np.s_[row : row + SIZES[size], column : column + SIZES[size]]
-            if taken[cells].any():
+        for size, colour, outline in chance.sample(KINDS, SHAPES_IN_A_PICTURE):
+            cells = SIZES[size]
+            row, column = (chance.randrange(CELLS - cells + 1) for _ in "yx")
+            covered = {(row + y, column + x) for y in range(cells) for x in range(cells)}
+            if taken & covered:
                 break
-            taken[cells] = True
+            taken |= covered
             shapes.append(Shape(size, colour, outline, row, column))
         else:
             return shapes
@@ -117,14 +117,15 @@ class Shapes(ReferringTask):
     def examples(self, split: str) -> Sequence[Example]:
         if split not in SPLITS:
             raise ValueError(f"shapes has no split {split!r}; it has {', '.join(SPLITS)}")
-        return [self._example(split, number) for number in range(SPLITS[split])]
+        chance = Random(f"shapes {split}")
+        return [_example(f"{split}-{number}", compose(chance)) for number in range(SPLITS[split])]
 
-    def _example(self, split: str, number: int) -> Example:
-        shapes = compose(np.random.default_rng([crc32(split.encode()), number]))
-        meant = shapes[0]  # they come in random order
-        return Example(
-            id=f"{split}-{number}",
-            image=partial(paint_picture, shapes),
-            prefix=meant.expression,
-            reference=Region(meant.box, partial(paint_mask, meant)),
-        )
+
+def _example(example_id: str, shapes: Sequence[Shape]) -> Example:
+    meant = shapes[0]  # they come in random order
+    return Example(
+        id=example_id,
+        image=partial(paint_picture, shapes),
+        prefix=meant.expression,
+        reference=Region(meant.box, partial(paint_mask, meant)),
+    )

@@ -37,7 +37,8 @@ def read_answers(path: Path, examples: Sequence[Example]) -> list[Answer]:
     """
     given: dict[str, Answer] = {}
     known = {example.id: example for example in examples}
-    lines = path.read_text(encoding="utf-8").splitlines()
+    # Not splitlines, which also splits at separators that JSON leaves unescaped.
+    lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     for number, line in enumerate(lines, start=1):
         example_id, text, pieces = _parse(line, f"{path}, line {number}")
         if example_id not in known:

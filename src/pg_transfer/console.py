@@ -17,7 +17,7 @@ CONSOLE = Console()
 
 # What a user can mend by another file, setting or download. Everything else is a bug and keeps its
 # traceback.
-USER_ERRORS = (ValueError, FileNotFoundError, FloatingPointError)
+USER_ERRORS = (ValueError, FileNotFoundError, PermissionError, FloatingPointError)
 
 
 def reports_errors(main: Callable[..., None]) -> Callable[..., None]:

@@ -1,4 +1,4 @@
-"""Pictures of answers: the image, what should be outlined in green, what was in orange."""
+"""Pictures of answers: what is meant has a green outline, what was answered is filled orange."""
 
 from __future__ import annotations
 
@@ -62,12 +62,23 @@ def _cell(answer: Answer, scores: dict[str, float], outlines: Sequence[Outline])
 
 def _tinted(pixels: np.ndarray, outlines: Sequence[Outline]) -> np.ndarray:
     tinted = pixels.astype(np.float32)
-    for outline in outlines:
+    for outline in reversed(outlines):  # the truth's edge on top of the answer
         if outline.mask is not None:
+            is_truth = outline.kind == "truth"
+            where = _edge(outline.mask) if is_truth else outline.mask
+            opacity = 1.0 if is_truth else MASK_OPACITY
             colour = np.array(COLOURS[outline.kind], dtype=np.float32)
-            inside = tinted[outline.mask]
-            tinted[outline.mask] = (1 - MASK_OPACITY) * inside + MASK_OPACITY * colour
+            tinted[where] = (1 - opacity) * tinted[where] + opacity * colour
     return tinted.astype(np.uint8)
+
+
+def _edge(mask: np.ndarray) -> np.ndarray:
+    """The pixels of the mask that touch the outside, in lines visible at the size of a cell."""
+    width = max(1, round(max(mask.shape) / CELL_PX * 2))
+    inside = np.pad(mask, width)
+    for axis in (0, 1):
+        inside = inside & np.roll(inside, width, axis) & np.roll(inside, -width, axis)
+    return mask & ~inside[width:-width, width:-width]
 
 
 def _shortened(

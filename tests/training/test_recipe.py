@@ -59,7 +59,7 @@ def test_only_kernels_of_the_vision_part_decay() -> None:
     assert {names[id(parameter)] for parameter in decaying["params"]} == {
         "model.vision_tower.embeddings.patch_embedding.weight",
         "model.multi_modal_projector.linear.weight",
-        *(f"{block.format(layer)}{kernel}.weight" for layer in range(3) for kernel in kernels),
+        *(f"{block.format(layer)}{kernel}.weight" for layer in range(2) for kernel in kernels),
     }
     assert len(decaying["params"]) + len(resting["params"]) == len(names)
 

@@ -96,9 +96,9 @@ SIZES: dict[str, PaliGemmaConfig] = {
     ),
     # For laptops and tests, from random weights; its vocabulary is that of the built-in tokenizer.
     "tiny": PaliGemmaConfig(
-        vision=VisionConfig(width=96, depth=3, heads=4, mlp=256, resolution=112),
+        vision=VisionConfig(width=64, depth=2, heads=4, mlp=192),
         language=LanguageConfig(
-            width=128, depth=4, mlp=384, heads=4, kv_heads=1, head_width=32,
+            width=96, depth=3, mlp=288, heads=4, kv_heads=1, head_width=32,
             query_scale=32**-0.5, vocabulary=2048,
         ),
     ),

@@ -1,0 +1,108 @@
+"""Imports point one way."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src"
+
+# What the modules below a name may import of the project, besides their own folder.
+ALLOWED = {
+    "tasks": {
+        "pg_transfer.task", "pg_transfer.refer", "pg_transfer.metrics", "pg_transfer.images",
+        "pg_transfer.segmentation.masks", "pg_transfer.segmentation.referring",
+        "pg_transfer.text.locations",
+    },
+    "pg_transfer.task": set(),
+    "pg_transfer.images": set(),
+    "pg_transfer.safe_pickle": set(),
+    "pg_transfer.hub": set(),
+    "pg_transfer.console": set(),
+    "pg_transfer.model": set(),
+    "pg_transfer.text": set(),
+    "pg_transfer.answers": {"pg_transfer.task"},
+    "pg_transfer.pictures": {"pg_transfer.task", "pg_transfer.images"},
+    "pg_transfer.refer": {"pg_transfer.safe_pickle", "pg_transfer.segmentation.referring"},
+    "pg_transfer.segmentation": {
+        "pg_transfer.task", "pg_transfer.images", "pg_transfer.text", "pg_transfer.metrics",
+    },
+    "pg_transfer.metrics": {
+        "pg_transfer.task", "pg_transfer.text", "pg_transfer.segmentation.masks",
+    },
+    "pg_transfer.training": {
+        "pg_transfer.task", "pg_transfer.images", "pg_transfer.text", "pg_transfer.model",
+        "pg_transfer.answers", "pg_transfer.pictures",
+    },
+    "pg_transfer.assemble": {
+        "pg_transfer.task", "pg_transfer.hub", "pg_transfer.text", "pg_transfer.model",
+        "pg_transfer.training",
+    },
+    "pg_transfer.transfer": {
+        "pg_transfer.assemble", "pg_transfer.answers", "pg_transfer.console",
+        "pg_transfer.pictures", "pg_transfer.training",
+    },
+}  # fmt: skip
+
+# Libraries that only these modules may import.
+RESERVED = {
+    "lightning": {"pg_transfer.training", "pg_transfer.assemble"},
+    "hydra": {"pg_transfer.assemble"},
+    "torch": {
+        "pg_transfer.model", "pg_transfer.training", "pg_transfer.assemble",
+        "pg_transfer.segmentation.codec",
+    },
+    "transformers": set(),
+}  # fmt: skip
+
+
+def modules() -> list[tuple[str, Path]]:
+    paths = [(path.relative_to(SOURCE), path) for path in SOURCE.rglob("*.py")]
+    paths += [(path.relative_to(ROOT), path) for path in (ROOT / "tasks").glob("*.py")]
+    return [(".".join(p.with_suffix("").parts).removesuffix(".__init__"), f) for p, f in paths]
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def below(name: str, parents: set[str]) -> bool:
+    return any(name == parent or name.startswith(f"{parent}.") for parent in parents)
+
+
+@pytest.mark.parametrize(("module", "path"), modules(), ids=lambda value: str(value)[-40:])
+def test_imports_point_one_way(module: str, path: Path) -> None:
+    if module == "pg_transfer":
+        assert not imports(path) - {"__future__.annotations"}
+        return
+    layer = next(name for name in ALLOWED if below(module, {name}))
+    ours = {name for name in imports(path) if below(name, {"pg_transfer", "tasks"})}
+    assert {name for name in ours if not below(name, ALLOWED[layer] | {layer})} == set()
+    for library, users in RESERVED.items():
+        if any(below(name, {library}) for name in imports(path)):
+            assert below(module, users), f"{module} imports {library}"
+
+
+def test_the_model_needs_torch_numpy_and_safetensors_alone() -> None:
+    for module, path in modules():
+        if below(module, {"pg_transfer.model"}):
+            tops = {name.split(".")[0] for name in imports(path)}
+            assert tops <= {"pg_transfer", "torch", "numpy", "safetensors", *sys.stdlib_module_names}
+
+
+def test_tasks_load_without_torch() -> None:
+    code = "import sys, tasks.refcoco, tasks.shapes; sys.exit('torch' in sys.modules)"
+    path = f"{SOURCE}{':' if sys.platform != 'win32' else ';'}{ROOT}"
+    assert subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": path}).returncode == 0
