@@ -64,7 +64,6 @@ class RefCOCO(ReferringTask):
         self.root = Path(root)
         self.images = _find(self.root, Path(images) if images else None)
         self._regions: dict[str, dict[int, Region]] = {}
-        self._suffixes: dict[Region, str] = {}
 
     def examples(self, split: str) -> Sequence[Example]:
         """The examples of `split`: per image for `train`, else per image, object and sentence.
@@ -94,12 +93,6 @@ class RefCOCO(ReferringTask):
             return super().target(example, draw)
         region, sentences = draw.without_replacement(example.reference)
         return Target(draw.uniform(sentences), self.describe(region))
-
-    def describe(self, region: Region) -> str:
-        """As in `ReferringTask`, but worked out once per object and process."""
-        if region not in self._suffixes:
-            self._suffixes[region] = super().describe(region)
-        return self._suffixes[region]
 
     def _per_image(self) -> list[Example]:
         every = [(name, ref) for name, refs in self._refs.items() for ref in refs]
@@ -179,7 +172,7 @@ def _find(root: Path, images: Path | None) -> Path:
     )
     found = [folder for folder in folders if folder.is_dir()]
     if not found:
-        missing.append("a folder of images, as one of " + ", ".join(map(str, folders)))
+        missing.append("folder of images: none of " + ", ".join(map(str, folders)))
     if missing:
         raise FileNotFoundError(
             f"RefCOCO is incomplete, there is no {'; no '.join(missing)}.\n"

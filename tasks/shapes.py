@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from random import Random
 
@@ -94,6 +94,12 @@ def paint_mask(shape: Shape) -> np.ndarray:
     return np.asarray(mask)
 
 
+@cache
+def region_of(shape: Shape) -> Region:
+    """Where the shape is; the same object for equal shapes, so that it is described once."""
+    return Region(shape.box, partial(paint_mask, shape))
+
+
 def compose(chance: Random) -> list[Shape]:
     """Shapes of different kinds that do not overlap."""
     while True:
@@ -127,5 +133,5 @@ def _example(example_id: str, shapes: Sequence[Shape]) -> Example:
         id=example_id,
         image=partial(paint_picture, shapes),
         prefix=meant.expression,
-        reference=Region(meant.box, partial(paint_mask, meant)),
+        reference=region_of(meant),
     )

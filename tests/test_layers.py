@@ -52,7 +52,7 @@ ALLOWED = {
 # Libraries that only these modules may import.
 RESERVED = {
     "lightning": {"pg_transfer.training", "pg_transfer.assemble"},
-    "hydra": {"pg_transfer.assemble"},
+    "hydra": {"pg_transfer.assemble", "pg_transfer.transfer", "pg_transfer.console"},
     "torch": {
         "pg_transfer.model", "pg_transfer.training", "pg_transfer.assemble",
         "pg_transfer.segmentation.codec",

@@ -105,7 +105,9 @@ def assemble(config: DictConfig, folder: Path, *, checkpoint: Path | None = None
     cuts = CountCuts(data, scorer, action=config.on_cut)
     keeper = KeepCheckpoints(folder / "checkpoints", scorer, every=config.checkpoint_every)
     watchers = [Progress(), Speedometer(recipe.batch_size), cuts, scorer, keeper]
-    trainer = build_trainer(config, folder, recipe, steps, watchers)
+    trainer = build_trainer(
+        config, folder, recipe, steps=steps, callbacks=watchers, learns=checkpoint is None
+    )
 
     model = build_model(config, vocabulary=tokenizer.size, is_empty=checkpoint is not None)
     if checkpoint is not None:
@@ -146,9 +148,23 @@ def build_data(
 
 
 def build_trainer(
-    config: DictConfig, folder: Path, recipe: Recipe, steps: int, callbacks: list[Any]
+    config: DictConfig,
+    folder: Path,
+    recipe: Recipe,
+    *,
+    steps: int,
+    callbacks: list[Any],
+    learns: bool,
 ) -> Trainer:
     """The Lightning trainer, to which the whole run is one pass over one loader.
+
+    Args:
+        config: of the run.
+        folder: of the run.
+        recipe: of the run.
+        steps: updates.
+        callbacks: in the order in which they are called.
+        learns: the run trains, and does not only score.
 
     Raises:
         ValueError: the batch cannot be cut into micro-batches, or validations are too many.
@@ -162,13 +178,22 @@ def build_trainer(
         use_distributed_sampler=False,
         enable_model_summary=False,
         enable_checkpointing=False,
-        logger=CSVLogger(folder, name="", version=""),
+        logger=csv_log(folder) if learns else False,
         callbacks=callbacks,
     )
     passes = accumulation(recipe.batch_size, config.micro_batch, trainer.world_size)
     trainer.accumulate_grad_batches = passes
     trainer.val_check_interval = passes * (steps // config.validations)
     return trainer
+
+
+def csv_log(folder: Path) -> CSVLogger:
+    """A log in `metrics.csv`; Lightning would delete that of the run that is gone on with."""
+    log = folder / "metrics.csv"
+    if log.exists():
+        earlier = len(list(folder.glob("metrics-*.csv"))) + 1
+        log.rename(folder / f"metrics-{earlier}.csv")
+    return CSVLogger(folder, name="", version="")
 
 
 def refuse_bfloat16_masters(recipe: Recipe, precision: str) -> None:

@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from hydra.errors import InstantiationException
+from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.table import Table
 
@@ -21,19 +23,34 @@ USER_ERRORS = (ValueError, FileNotFoundError, PermissionError, FloatingPointErro
 
 
 def reports_errors(main: Callable[..., None]) -> Callable[..., None]:
-    """`main`, whose `USER_ERRORS` end the program with their message alone and exit code 1."""
+    """`main`, whose `USER_ERRORS` end the program with their message alone and exit code 1.
+
+    With PG_TRACEBACK=1 in the environment they keep their traceback.
+    """
 
     @functools.wraps(main)
     def guarded(config: Any) -> None:
         try:
             main(config)
-        except USER_ERRORS as error:
-            if os.environ.get("PG_TRACEBACK"):
+        except Exception as error:
+            message = user_message(error)
+            if message is None or os.environ.get("PG_TRACEBACK"):
                 raise
-            print(f"\nerror: {error}", file=sys.stderr)
+            print(f"\nerror: {message}", file=sys.stderr)
             sys.exit(1)
 
     return guarded
+
+
+def user_message(error: BaseException) -> str | None:
+    """What to tell a user about `error`; None if it is no error of theirs."""
+    if isinstance(error, InstantiationException):
+        # Hydra's wrapping of what a constructor raised.
+        return user_message(error.__cause__) if error.__cause__ else str(error)
+    if isinstance(error, OmegaConfBaseException):
+        first = str(error).splitlines()[0]
+        return first.removeprefix("ValueError raised while resolving interpolation: ")
+    return str(error) if isinstance(error, USER_ERRORS) else None
 
 
 def quiet_libraries() -> None:
@@ -61,8 +78,8 @@ def score_table(title: str, columns: Mapping[str, Mapping[str, float]]) -> Table
 
 
 def number(value: float) -> str:
-    """Counts as they are, everything else with two digits."""
-    return f"{value:.0f}" if float(value).is_integer() and abs(value) >= 1e3 else f"{value:.2f}"
+    """Counts as they are, fractions with two digits."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.2f}"
 
 
 def facts_table(title: str, facts: Sequence[tuple[str, str]]) -> Table:

@@ -82,7 +82,8 @@ class Scores(NamedTuple):
     """A task's verdict on the answers to a whole split.
 
     Attributes:
-        metrics: named results, fractions in percent; the first is the one the paper reports.
+        metrics: named results, fractions in percent, counts as int; the first is the one that
+            the paper reports.
         examples: for every answer, in order, its own named scores.
     """
 

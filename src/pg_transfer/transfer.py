@@ -6,6 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from pg_transfer.answers import read_answers, write_answers
@@ -24,11 +25,18 @@ def transfer(config: DictConfig) -> None:
     Raises:
         ValueError: settings that do not fit each other, or a folder that holds another run.
     """
-    folder = Path(config.run)
+    folder = Path(HydraConfig.get().runtime.output_dir)
     last = folder / "checkpoints" / LAST
-    resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
+    resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+    assert isinstance(resolved, DictConfig)
+    resolved.run = str(folder)
     require_same_run(folder, resolved)
-    run = assemble(resolved, folder)
+    try:
+        run = assemble(resolved, folder)
+    except Exception:
+        if not any(folder.iterdir()):
+            folder.rmdir()  # Hydra made it; nothing has come of it
+        raise
     OmegaConf.save(resolved, folder / CONFIG)
     CONSOLE.print(facts_table("run", plan(run)))
 
@@ -164,7 +172,7 @@ def print_report(
 ) -> None:
     """The scores of every split, beside those of the starting weights where they are known."""
     for split, metrics in after.items():
-        columns = {"before": before[split], "after": metrics} if split in before else {"": metrics}
+        columns = {"before": before[split], "after": metrics} if split in before else {"score": metrics}
         CONSOLE.print(score_table(split, columns))
     if run.scorer.picture is not None:
         CONSOLE.print(f"picture of the answers: {run.scorer.picture}")

@@ -60,13 +60,13 @@ def score_masks(
         for answer, truth, decoded in zip(answers, truths, maps, strict=True)
     ]
     columns = {name: np.array([scores[name] for scores in examples]) for name in examples[0]}
-    metrics = {"mIoU": 100 * float(columns["mask_iou"].mean())}
+    metrics: dict[str, float] = {"mIoU": 100 * float(columns["mask_iou"].mean())}
     for threshold in BOX_THRESHOLDS:
         right = columns["box_iou"] >= threshold
         metrics[f"box_accuracy@{threshold}"] = 100 * float(right.mean())
     metrics["oIoU"] = 100 * _ratio(columns["intersection"].sum(), columns["union"].sum())
-    metrics["invalid"] = float(columns["invalid"].sum())
-    metrics["total"] = float(len(examples))
+    metrics["invalid"] = int(columns["invalid"].sum())
+    metrics["total"] = len(examples)
     return Scores(metrics, examples)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 
 import numpy as np
 
@@ -49,20 +48,22 @@ class ReferringTask(Task):
 
     def __init__(self, mask_codec: MaskCodec) -> None:
         self.mask_codec = mask_codec
-        self._written: dict[bytes, str] = {}
+        self._described: dict[Region, str] = {}
 
     def target(self, example: Example, draw: Draw) -> Target:
         """The prefix, and the region as the model is to write it; every epoch the same."""
         return Target(example.prefix, self.describe(example.reference))
 
     def describe(self, region: Region) -> str:
-        """Four `<loc>` and sixteen `<seg>` tokens, without anything between or after them."""
-        crop = mask_crop(region.mask(), region.box)
-        # Encoding costs more than reading a small image, and every object comes again each epoch.
-        key = sha256(crop.tobytes()).digest()
-        if key not in self._written:
-            self._written[key] = codes_to_text(self.mask_codec.encode(crop[None])[0])
-        return box_to_text(region.box) + self._written[key]
+        """Four `<loc>` and sixteen `<seg>` tokens, without anything between or after them.
+
+        Worked out once per region and process: every object comes again each epoch.
+        """
+        if region not in self._described:
+            crop = mask_crop(region.mask(), region.box)
+            codes = self.mask_codec.encode(crop[None])[0]
+            self._described[region] = box_to_text(region.box) + codes_to_text(codes)
+        return self._described[region]
 
     def score(self, answers: Sequence[Answer]) -> Scores:
         """Mean mask IoU and box accuracies; see `pg_transfer.metrics.segmentation.score_masks`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,10 @@ class Recipe:
     freeze_language: bool = False
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value, is_switch = getattr(self, field.name), field.name.startswith("freeze_")
+            if not isinstance(value, bool if is_switch else (int, float)):
+                raise ValueError(f"recipe.{field.name}={value!r} is no {field.type}")
         for name, low, high in (
             ("label_smoothing", 0, 1), ("dropout", 0, 1), ("warmup", 0, 1),
         ):  # fmt: skip

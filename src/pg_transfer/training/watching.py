@@ -118,6 +118,10 @@ class Progress(TQDMProgressBar):
         super().on_train_epoch_start(trainer, *_)
         self.train_progress_bar.set_description("training")
 
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_validation_start(trainer, pl_module)
+        self.val_progress_bar.set_description("answering")
+
     def get_metrics(
         self, trainer: Trainer, pl_module: LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
