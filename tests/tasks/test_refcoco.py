@@ -308,7 +308,7 @@ def test_finds_images_of_2017_in_and_beside_the_root(root, place):
 
 
 def test_the_image_folder_can_be_named(root, tmp_path_factory):
-    with pytest.raises(FileNotFoundError, match="as one of elsewhere"):
+    with pytest.raises(FileNotFoundError, match="none of elsewhere"):
         RefCOCO(root, mask_codec=BlockCodec(), images="elsewhere")
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     task = RefCOCO(root, mask_codec=BlockCodec(), images=elsewhere)
