@@ -55,7 +55,7 @@ def test_one_line_of_a_recipe_can_be_overridden() -> None:
 
 def test_a_resolution_without_a_recipe_lists_those_with_one() -> None:
     config = composed("task=refcoco", "resolution=336")
-    with pytest.raises(OmegaConfBaseException, match="resolution=336.*224, 448, 896"):
+    with pytest.raises(OmegaConfBaseException, match=r"resolution=336.*224, 448, 896"):
         OmegaConf.to_container(config, resolve=True)
 
 

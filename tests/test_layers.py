@@ -99,7 +99,13 @@ def test_the_model_needs_torch_numpy_and_safetensors_alone() -> None:
     for module, path in modules():
         if below(module, {"pg_transfer.model"}):
             tops = {name.split(".")[0] for name in imports(path)}
-            assert tops <= {"pg_transfer", "torch", "numpy", "safetensors", *sys.stdlib_module_names}
+            assert tops <= {
+                "pg_transfer",
+                "torch",
+                "numpy",
+                "safetensors",
+                *sys.stdlib_module_names,
+            }
 
 
 def test_tasks_load_without_torch() -> None:

@@ -22,7 +22,6 @@ from pg_transfer.training.checkpoints import LAST
 
 ROOT = Path(__file__).parents[1]
 
-# 24 updates of 8 examples, in micro-batches of 4; the validation split alone is scored.
 SHORT = [
     "splits.train=val", "recipe.epochs=0.75", "recipe.batch_size=8", "micro_batch=4", "recipe.dropout=0.1",
     "splits.report=[val]", "validations=2", "checkpoint_every=5", "score_before=false",
@@ -57,7 +56,9 @@ def logged(folder: Path, column: str) -> dict[int, str]:
 
 @pytest.mark.filterwarnings("ignore:.*exists and is not empty:UserWarning")
 def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path) -> None:
-    whole = assemble(settings(tmp_path / "whole", "trainer.log_every_n_steps=1"), tmp_path / "whole")
+    whole = assemble(
+        settings(tmp_path / "whole", "trainer.log_every_n_steps=1"), tmp_path / "whole"
+    )
     whole.trainer.fit(whole.module, whole.data)
     metrics = whole.score("val")
 

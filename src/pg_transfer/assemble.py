@@ -68,6 +68,7 @@ class Run:
     trainer: Trainer
     scorer: ScoreTask
     cuts: CountCuts
+    speed: Speedometer
     report: list[str]
 
     def score(self, split: str) -> dict[str, float]:
@@ -104,7 +105,8 @@ def assemble(config: DictConfig, folder: Path, *, checkpoint: Path | None = None
     scorer = ScoreTask(data, tokenizer, folder=folder, pictured=config.pictured)
     cuts = CountCuts(data, scorer, action=config.on_cut)
     keeper = KeepCheckpoints(folder / "checkpoints", scorer, every=config.checkpoint_every)
-    watchers = [Progress(), Speedometer(recipe.batch_size), cuts, scorer, keeper]
+    speed = Speedometer(recipe.batch_size)
+    watchers = [Progress(), speed, cuts, scorer, keeper]
     trainer = build_trainer(
         config, folder, recipe, steps=steps, callbacks=watchers, learns=checkpoint is None
     )
@@ -114,7 +116,8 @@ def assemble(config: DictConfig, folder: Path, *, checkpoint: Path | None = None
         scorer.step = read_weights(checkpoint, model)
         model.tie()
     module = TransferModule(model, recipe, steps=steps, end=tokenizer.eos, seed=config.seed)
-    return Run(folder, task, module, data, trainer, scorer, cuts, list(config.splits.report))
+    report = list(config.splits.report)
+    return Run(folder, task, module, data, trainer, scorer, cuts, speed, report)
 
 
 def build_task(config: DictConfig) -> Task:
@@ -239,9 +242,7 @@ def build_model(config: DictConfig, *, vocabulary: int, is_empty: bool) -> PaliG
     Raises:
         ValueError: the tokenizer is not this model's.
     """
-    sizes = released(
-        config.model.size, resolution=config.resolution, dropout=config.recipe.dropout
-    )
+    sizes = released(config.model.size, resolution=config.resolution, dropout=config.recipe.dropout)
     if sizes.language.vocabulary != vocabulary:
         raise ValueError(
             f"model.tokenizer={config.model.tokenizer} has {vocabulary} tokens and model.size="

@@ -81,9 +81,7 @@ def _edge(mask: np.ndarray) -> np.ndarray:
     return mask & ~inside[width:-width, width:-width]
 
 
-def _shortened(
-    line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width_px: int
-) -> str:
+def _shortened(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width_px: int) -> str:
     line = line.replace("\n", " ")
     if font.getlength(line) <= width_px:
         return line

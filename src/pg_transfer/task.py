@@ -120,7 +120,7 @@ class Draw:
         """One of `options`, independent of other epochs."""
         if not options:
             raise ValueError(f"example {self.example_id!r} has nothing to choose from")
-        return options[self._generator("choice", self.epoch).integers(len(options))]
+        return options[int(self._generator("choice", self.epoch).integers(len(options)))]
 
     def _generator(self, purpose: str, turn: int) -> np.random.Generator:
         words = f"{purpose}\0{self.seed}\0{self.example_id}\0{turn}".encode()

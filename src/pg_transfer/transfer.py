@@ -55,6 +55,7 @@ def transfer(config: DictConfig) -> None:
         sys.exit(130)
     after = {split: run.score(split) for split in run.report}
     print_report(run, before, after)
+    CONSOLE.print(facts_table("training", run.speed.report()))
     if cut := run.cuts.report():
         CONSOLE.print(f"[bold]cut:[/bold] {cut}")
     CONSOLE.print(f"again: python evaluate.py run={folder}")
@@ -67,9 +68,12 @@ def evaluate(config: DictConfig) -> None:
         FileNotFoundError: no run or no checkpoint there.
         ValueError: `answers` without `split`.
     """
-    folder = Path(config.run)
+    checkpoint = Path(config.checkpoint)
+    if config.run is None and checkpoint.suffix != ".ckpt":
+        raise ValueError("give run=, the folder of a train.py run, or checkpoint=, a .ckpt in one")
+    folder = Path(config.run) if config.run is not None else checkpoint.parent.parent
     if not (folder / CONFIG).is_file():
-        raise FileNotFoundError(f"run={folder} holds no {CONFIG}; give the folder of a train.py run")
+        raise FileNotFoundError(f"{folder} holds no {CONFIG}; give the folder of a train.py run")
     settings = OmegaConf.load(folder / CONFIG)
     assert isinstance(settings, DictConfig)
     with open_dict(settings):
@@ -83,7 +87,6 @@ def evaluate(config: DictConfig) -> None:
         score_file(settings, Path(config.answers), config.split, folder)
         return
     names = {"last": LAST, "best": BEST}
-    checkpoint = Path(config.checkpoint)
     if config.checkpoint in names:
         checkpoint = folder / "checkpoints" / names[config.checkpoint]
     run = assemble(settings, folder, checkpoint=checkpoint)
@@ -172,7 +175,9 @@ def print_report(
 ) -> None:
     """The scores of every split, beside those of the starting weights where they are known."""
     for split, metrics in after.items():
-        columns = {"before": before[split], "after": metrics} if split in before else {"score": metrics}
+        columns = (
+            {"before": before[split], "after": metrics} if split in before else {"score": metrics}
+        )
         CONSOLE.print(score_table(split, columns))
     if run.scorer.picture is not None:
         CONSOLE.print(f"picture of the answers: {run.scorer.picture}")

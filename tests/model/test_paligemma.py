@@ -107,9 +107,7 @@ def test_rematerialising_changes_no_gradient(toy, random_model, inputs) -> None:
 def test_dropout_is_drawn_in_the_language_model_alone(toy, random_model, inputs) -> None:
     config = replace(toy, language=replace(toy.language, dropout=0.5))
     model = random_model(config)
-    assert torch.equal(
-        model.encode_images(inputs["images"]), model.encode_images(inputs["images"])
-    )
+    assert torch.equal(model.encode_images(inputs["images"]), model.encode_images(inputs["images"]))
     assert not torch.equal(model(**inputs), model(**inputs))
     model.eval()
     assert torch.equal(model(**inputs), model(**inputs))

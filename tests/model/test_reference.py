@@ -60,9 +60,7 @@ def test_image_features_and_logits(case) -> None:
         logits = case.model.logits(features)
     np.testing.assert_allclose(tokens, recorded["zimg"], atol=1e-4)
     is_real = torch.arange(logits.shape[1]) < batch.lengths[:, None]
-    np.testing.assert_allclose(
-        logits[is_real], recorded["logits"][is_real.numpy()], atol=1e-4
-    )
+    np.testing.assert_allclose(logits[is_real], recorded["logits"][is_real.numpy()], atol=1e-4)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.3])
@@ -112,13 +110,18 @@ def test_twelve_updates(case, which: str, micro_batch: int, as_big_vision, fit_o
     module = TransferModule(case.model, recipe, steps=12, end=1, seed=0)
     rows = fit_on(module, case.batch, steps=12, micro_batch=micro_batch)
     recorded = case.training
-    np.testing.assert_allclose([row["loss"] for row in rows], recorded[f"{which}/losses"], atol=1e-4)
+    np.testing.assert_allclose(
+        [row["loss"] for row in rows], recorded[f"{which}/losses"], atol=1e-4
+    )
     np.testing.assert_allclose(
         [row["lr"] / recipe.lr for row in rows], recorded[f"{which}/schedule"], atol=1e-6
     )
     if which == "all":
         np.testing.assert_allclose(
-            [row["gradient_norm"] for row in rows], recorded["all/grad_norms_all_params"], rtol=1e-4, atol=1e-4
+            [row["gradient_norm"] for row in rows],
+            recorded["all/grad_norms_all_params"],
+            rtol=1e-4,
+            atol=1e-4,
         )
     trained = as_big_vision(case.model)
     prefix = f"{which}/params/"
@@ -131,7 +134,6 @@ def test_twelve_updates(case, which: str, micro_batch: int, as_big_vision, fit_o
         assert differences.max() < recipe.lr, key
         if not key.endswith("key/bias"):
             assert (differences > 1e-4).mean() < 1e-4, key
-
 
 
 def like(ours: np.ndarray, recorded: np.ndarray) -> np.ndarray:

@@ -12,7 +12,9 @@ from pg_transfer.training.batches import Order
 
 
 def order(**changes) -> Order:
-    return Order(**{"examples": 10, "batch_size": 8, "micro_batch": 8, "steps": 5, "seed": 3} | changes)
+    return Order(
+        **{"examples": 10, "batch_size": 8, "micro_batch": 8, "steps": 5, "seed": 3} | changes
+    )
 
 
 def test_every_epoch_sees_every_example_once() -> None:

@@ -126,9 +126,7 @@ class Attention(nn.Module):
         query, key = rotate(query, *angles), rotate(key, *angles)
         if cache is not None:
             key, value = cache.append(self.layer, key, value)
-        read = attend(
-            query, key, value, visible=visible, scale=self.scale, softcap=self.softcap
-        )
+        read = attend(query, key, value, visible=visible, scale=self.scale, softcap=self.softcap)
         return self.o_proj(read.transpose(1, 2).flatten(-2))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -38,11 +38,11 @@ class Batch:
 
     def to(self, device: torch.device, non_blocking: bool = False) -> Batch:
         """The same batch with its tensors on `device`."""
-        moved = (
-            tensor.to(device, non_blocking=non_blocking)
-            for tensor in (self.images, self.tokens, self.prefix_lengths, self.lengths)
+        names = ("images", "tokens", "prefix_lengths", "lengths")
+        return replace(
+            self,
+            **{name: getattr(self, name).to(device, non_blocking=non_blocking) for name in names},
         )
-        return Batch(*moved, self.rows, self.cuts)
 
 
 Item = tuple[int, np.ndarray, Layout]
@@ -83,9 +83,7 @@ class Reader:
         """float32 [R, R, 3] in -1..1."""
         source = example.image
         pixels = source() if callable(source) else images.open_image(source)
-        return images.value_range(
-            images.resize(pixels, self.resolution, antialias=self.antialias)
-        )
+        return images.value_range(images.resize(pixels, self.resolution, antialias=self.antialias))
 
     def lesson(self, example: Example, draw: Draw) -> Layout:
         """Prefix and suffix, as drawn this time."""

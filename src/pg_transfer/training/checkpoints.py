@@ -75,10 +75,12 @@ def read_weights(path: Path, model: torch.nn.Module) -> int:
     """
     if not path.is_file():
         there = sorted(file.name for file in path.parent.glob("*.ckpt"))
-        raise FileNotFoundError(f"no checkpoint {path}; in its folder: {', '.join(there) or 'none'}")
+        raise FileNotFoundError(
+            f"no checkpoint {path}; in its folder: {', '.join(there) or 'none'}"
+        )
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        weights = {k.removeprefix("model.") : v for k, v in saved["state_dict"].items()}
+        weights = {k.removeprefix("model."): v for k, v in saved["state_dict"].items()}
         model.load_state_dict(weights, assign=True)
         return int(saved["global_step"])
     except Exception as error:

@@ -81,7 +81,9 @@ class TransferData(LightningDataModule):
             seen: set[str] = set()
             for example in examples:
                 if example.id in seen:
-                    raise ValueError(f"two examples of the split {split!r} have the id {example.id!r}")
+                    raise ValueError(
+                        f"two examples of the split {split!r} have the id {example.id!r}"
+                    )
                 seen.add(example.id)
             self._examples[split] = examples
         return self._examples[split]

@@ -68,7 +68,7 @@ class TransferModule(LightningModule):
         Raises:
             FloatingPointError: the loss or the gradients are not finite.
         """
-        loss = self.all_gather(torch.stack(self._losses).mean()).mean()
+        loss = self.trainer.strategy.reduce(torch.stack(self._losses).mean(), reduce_op="mean")
         self._losses.clear()
         norm = clip_gradients(self.parameters(), self.recipe.clip_norm)
         if not (loss.isfinite() and norm.isfinite()):
@@ -78,7 +78,7 @@ class TransferModule(LightningModule):
             )
         self.log("loss", loss, prog_bar=True)
         self.log("gradient_norm", norm)
-        self.log("lr", optimizer.param_groups[0]["lr"])
+        self.log("lr", optimizer.param_groups[0]["lr"], prog_bar=True)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> list[list[int]]:
         """For every example the tokens of its answer, padding and end of sequence included."""

@@ -43,7 +43,7 @@ def adamw(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
         {"params": [p for n, p in learning.items() if not KERNEL.fullmatch(n)]},
     ]
     groups = [group for group in groups if group["params"]]
-    return torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0)
+    return torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.999), fused=True, weight_decay=0.0)
 
 
 @torch.no_grad()
@@ -54,5 +54,7 @@ def clip_gradients(parameters: Iterable[nn.Parameter], clip_norm: float) -> Tens
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)
-    torch._foreach_mul_(gradients, (clip_norm / norm).clamp(max=1.0))
+    scale = (clip_norm / norm).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(scale)
     return norm

@@ -52,7 +52,9 @@ class Recipe:
         if self.weight_decay < 0:
             raise ValueError(f"recipe.weight_decay={self.weight_decay} is below 0")
         if self.freeze_vision and self.freeze_language:
-            raise ValueError("recipe.freeze_vision and recipe.freeze_language leave nothing to train")
+            raise ValueError(
+                "recipe.freeze_vision and recipe.freeze_language leave nothing to train"
+            )
 
     def steps(self, examples: int) -> int:
         """Updates in the whole run over a training split of `examples`."""

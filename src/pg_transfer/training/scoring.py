@@ -88,9 +88,7 @@ class ScoreTask(Callback):
                 f"a split is scored whole or not at all (is trainer.limit_val_batches set?)"
             )
         return [
-            Answer(
-                example, self.tokenizer.decode(tokens[row]), self.tokenizer.pieces(tokens[row])
-            )
+            Answer(example, self.tokenizer.decode(tokens[row]), self.tokenizer.pieces(tokens[row]))
             for row, example in enumerate(examples)
         ]
 

@@ -18,10 +18,15 @@ from pg_transfer.training.scoring import ScoreTask
 
 
 class Speedometer(Callback):
-    """Logs images per second, evaluation left out, and the peak of memory in GB."""
+    """Logs images per second, evaluation left out, and the peak of memory in GB.
+
+    Args:
+        batch_size: examples per update.
+    """
 
     def __init__(self, batch_size: int) -> None:
         self.batch_size = batch_size
+        self.logged: dict[str, float] = {}
         self._since = 0.0
         self._step = 0
 
@@ -42,10 +47,16 @@ class Speedometer(Callback):
         pl_module.log("images_per_second", speed, prog_bar=True)
         pl_module.log("peak_memory_gb", peak_memory_gb())
         self._since, self._step = now, trainer.global_step
+        self.logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+    def report(self) -> list[tuple[str, str]]:
+        """The last values of what was logged about training."""
+        names = ("loss", "lr", "gradient_norm", "images_per_second", "peak_memory_gb")
+        return [(name, f"{self.logged[name]:.3g}") for name in names if name in self.logged]
 
 
 def peak_memory_gb() -> float:
-    """The most memory held so far, in 10^9 bytes: the GPU's where there is one, else this process's."""
+    """The most memory held so far in 10^9 bytes: the GPU's if there is one, else the process's."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 1e9
     unit = 1 if sys.platform == "darwin" else 1024
