@@ -98,7 +98,7 @@ SIZES: dict[str, PaliGemmaConfig] = {
     "tiny": PaliGemmaConfig(
         vision=VisionConfig(width=64, depth=2, heads=4, mlp=192),
         language=LanguageConfig(
-            width=96, depth=3, mlp=288, heads=4, kv_heads=1, head_width=32,
+            width=96, depth=3, mlp=288, heads=4, kv_heads=4, head_width=32,
             query_scale=32**-0.5, vocabulary=2048,
         ),
     ),

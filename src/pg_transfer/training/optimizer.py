@@ -43,7 +43,8 @@ def adamw(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
         {"params": [p for n, p in learning.items() if not KERNEL.fullmatch(n)]},
     ]
     groups = [group for group in groups if group["params"]]
-    return torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.999), fused=True, weight_decay=0.0)
+    betas = (0.9, recipe.beta2)
+    return torch.optim.AdamW(groups, lr=recipe.lr, betas=betas, fused=True, weight_decay=0.0)
 
 
 @torch.no_grad()

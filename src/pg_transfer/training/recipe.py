@@ -19,6 +19,7 @@ class Recipe:
         dropout: in the language model.
         text_length: text tokens fed to the model, and the most that an answer may have.
         warmup: fraction of the steps over which the learning rate rises.
+        beta2: Adam's memory of squared gradients; 0.999 in all of the paper's transfers.
         clip_norm: largest allowed norm of all gradients together.
         freeze_vision: hold still the vision tower and, as the reference does, the projector.
         freeze_language: hold still the language model.
@@ -33,6 +34,7 @@ class Recipe:
     text_length: int
     warmup: float
     clip_norm: float
+    beta2: float = 0.999
     freeze_vision: bool = False
     freeze_language: bool = False
 
@@ -42,7 +44,7 @@ class Recipe:
             if not isinstance(value, bool if is_switch else (int, float)):
                 raise ValueError(f"recipe.{field.name}={value!r} is no {field.type}")
         for name, low, high in (
-            ("label_smoothing", 0, 1), ("dropout", 0, 1), ("warmup", 0, 1),
+            ("label_smoothing", 0, 1), ("dropout", 0, 1), ("warmup", 0, 1), ("beta2", 0, 1),
         ):  # fmt: skip
             if not low <= getattr(self, name) < high:
                 raise ValueError(f"recipe.{name}={getattr(self, name)} is not in [{low}, {high})")
