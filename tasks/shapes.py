@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 from pg_transfer.segmentation.referring import Box, ReferringTask, Region
 from pg_transfer.task import Example
 
-SPLITS = {"train": 16384, "val": 256, "test": 512}
+SPLITS = {"train": 14336, "val": 128, "test": 512}
 SHAPES_IN_A_PICTURE = 3
 CELLS = 6
 """Corners lie on a grid of 6 x 6 cells, so that few `<loc>` tokens have to be learnt."""

@@ -38,7 +38,7 @@ ATTACKS = {
     "os.mkdir": b"cos\nmkdir\n(V%s\ntR.",  # GLOBAL, REDUCE
     "posix.mkdir": b"(V%s\niposix\nmkdir\n.",  # INST
     "os.makedirs": b"(cos\nmakedirs\nV%s\no.",  # OBJ
-    "pathlib.os.mkdir": b"\x80\x04\x8c\x07pathlib\x8c\x08os.mkdir\x93V%s\n\x85R.",  # STACK_GLOBAL
+    "shutil.os.mkdir": b"\x80\x04\x8c\x06shutil\x8c\x08os.mkdir\x93V%s\n\x85R.",  # STACK_GLOBAL
     "builtins.exec": b"cbuiltins\nexec\n(Vimport os; os.mkdir('%s')\ntR.",
 }
 

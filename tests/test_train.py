@@ -23,7 +23,7 @@ from pg_transfer.training.checkpoints import LAST
 ROOT = Path(__file__).parents[1]
 
 SHORT = [
-    "splits.train=val", "recipe.epochs=0.75", "recipe.batch_size=8", "micro_batch=4", "recipe.dropout=0.1",
+    "splits.train=val", "recipe.epochs=1.5", "recipe.batch_size=8", "micro_batch=4", "recipe.dropout=0.1",
     "splits.report=[val]", "validations=2", "checkpoint_every=5", "score_before=false",
     "evaluation_batch=128", "pictured=2", "trainer=cpu",
 ]  # fmt: skip
@@ -177,3 +177,20 @@ def test_the_first_run_really_learns(tmp_path: Path) -> None:
         assert table(printed, metric)[1:] == table(again, metric) == table(rescored, metric)
     rows = [json.loads(line) for line in saved.read_text().splitlines()]
     assert len(rows) == 512 and rows[0].keys() == {"id", "prompt", "answer", "pieces", "scores"}
+
+
+@pytest.mark.slow
+def test_three_real_images_are_learnt(sample_data: Path, tmp_path: Path) -> None:
+    split = "refcoco/testB"
+    printed = command(
+        str(ROOT / "train.py"), "task=refcoco", "model=tiny", "resolution=112", "run=first",
+        f"task.root={sample_data / 'refcoco_sample'}", "micro_batch=7", "workers=0",
+        f"splits={{train: {split}, validate: {split}, report: [{split}]}}",
+        "recipe={lr: 1.5e-3, weight_decay: 0.0, epochs: 100, batch_size: 7, label_smoothing: 0.0, "
+        "dropout: 0.0, text_length: 48, beta2: 0.98}",
+        "validations=1", "score_before=true",
+        folder=tmp_path,
+    )  # fmt: skip
+    before, after = table(printed, "mIoU")[:2]
+    assert before < 20 and after > 60, printed
+    assert table(printed, "box_accuracy@0.5")[1] > 80

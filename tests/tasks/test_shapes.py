@@ -75,8 +75,8 @@ def test_right_half_right_and_wrong(task) -> None:
 
 def test_splits_differ_and_are_named(task) -> None:
     val, test = task.examples("val"), task.examples("test")
-    assert len({example.id for example in [*val, *test]}) == 256 + 512
-    assert [e.prefix for e in val] != [e.prefix for e in test[:256]]
+    assert len({example.id for example in [*val, *test]}) == 128 + 512
+    assert [e.prefix for e in val] != [e.prefix for e in test[:128]]
     with pytest.raises(ValueError, match="train, val, test"):
         task.examples("dev")
 
