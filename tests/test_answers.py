@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pg_transfer.answers import read_answers, write_answers
+from pg_transfer.answers import file_name, read_answers, write_answers, write_submission
 from pg_transfer.task import Answer, Example, Scores, pieces_of
 
 EXAMPLES = [Example(id=str(number), image=Path("none"), prefix=f"q{number}") for number in range(3)]
@@ -54,3 +54,17 @@ def test_a_bad_file_is_refused(tmp_path: Path, lines: list[str], complaint: str)
     path.write_text("\n".join(lines))
     with pytest.raises(ValueError, match=complaint):
         read_answers(path, EXAMPLES)
+
+
+def test_a_submission_is_one_list(tmp_path: Path) -> None:
+    path = tmp_path / "answers" / "test.submission.json"
+    rows = [{"question_id": 7, "answer": "ünï\u2028\n"}, {"question_id": 8, "answer": ""}]
+    write_submission(path, rows)
+    assert json.loads(path.read_text(encoding="utf-8")) == rows
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_files_are_named_after_their_split() -> None:
+    names = {"refcoco+/val": "refcoco+-val", "train[:1280]": "train-1280", "val": "val",
+             "train[-2%:]": "train-2%", "train+val": "train+val"}  # fmt: skip
+    assert {split: file_name(split) for split in names} == names

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -17,12 +19,33 @@ CONF = Path(__file__).parents[1] / "conf"
 # big_vision configs/proj/paligemma/transfers: the rows of `sweep_best`.
 #   lr, weight decay, epochs, batch, smoothing, dropout, text length, frozen vision
 PUBLISHED = {
+    ("coco_captions", 224): (1e-5, 1e-6, 5, 256, 0.0, 0.0, 32, False),
+    ("coco_captions", 448): (1e-5, 1e-6, 5, 256, 0.0, 0.0, 32, False),
+    ("textvqa", 224): (3e-6, 0.0, 5, 256, 0.0, 0.0, 32, False),
+    ("textvqa", 448): (3e-6, 3e-7, 10, 256, 0.0, 0.0, 32, False),
+    ("textvqa", 896): (3e-6, 0.0, 10, 256, 0.0, 0.0, 32, False),
+    ("rsvqa_lr", 224): (3e-6, 0.0, 3, 256, 0.2, 0.0, 32, False),
+    ("rsvqa_lr", 448): (3e-6, 0.0, 3, 256, 0.2, 0.0, 32, False),
+    ("rsvqa_hr", 224): (1e-5, 0.0, 1, 256, 0.0, 0.0, 32, False),
+    ("rsvqa_hr", 448): (1e-5, 0.0, 1, 256, 0.0, 0.0, 32, False),
     ("refcoco", 224): (3e-5, 0.0, 100, 256, 0.3, 0.1, 48, False),
     ("refcoco", 448): (1e-5, 0.0, 100, 256, 0.3, 0.0, 48, False),
     ("refcoco", 896): (1e-5, 0.0, 100, 64, 0.3, 0.0, 48, False),
 }
 KEYS = ("lr", "weight_decay", "epochs", "batch_size", "label_smoothing", "dropout", "text_length",
         "freeze_vision")  # fmt: skip
+
+# The same files, and big_vision pp strings: antialias in training and evaluation, beams; what the
+# published weights learnt from and were scored on; and what is learnt from and scored to tune.
+PROCEDURES = {
+    "coco_captions": (
+        (False, False, 2), ("train+restval", ["val", "nocaps/val"]),
+        ("train[:98%]+restval", ["train[-2%:]"]),
+    ),
+    "textvqa": ((True, True, 1), ("train+val", ["test"]), ("train", ["val"])),
+    "rsvqa_lr": ((True, False, 1), ("train+val", ["test"]), ("train", ["val"])),
+    "rsvqa_hr": ((True, False, 1), ("train+val", ["test", "test_phili"]), ("train", ["val"])),
+}  # fmt: skip
 
 
 def composed(*overrides: str) -> DictConfig:
@@ -38,10 +61,42 @@ def test_recipes_are_the_published_ones(task: str, resolution: int) -> None:
     assert (recipe.warmup, recipe.clip_norm, recipe.freeze_language) == (0.05, 1.0, False)
 
 
+def test_the_table_has_every_recipe_of_the_paper() -> None:
+    tasks = {path.stem for path in (CONF / "task").glob("*.yaml")} - {"shapes"}
+    recipes = {(task, size) for task in tasks for size in composed(f"task={task}").recipes}
+    assert recipes == PUBLISHED.keys()
+
+
+@pytest.mark.parametrize("task", PROCEDURES)
+def test_procedures_are_the_published_ones(task: str) -> None:
+    reading, final, tuning = PROCEDURES[task]
+    for final_split, (learnt, scored) in ((True, final), (False, tuning)):
+        config = composed(f"task={task}", f"final_split={final_split}")
+        assert (config.antialias.train, config.antialias.evaluate, config.beams) == reading
+        assert config.splits.train == learnt
+        assert [*config.splits.report, *(config.splits.get("optional") or ())] == scored
+        # What guides a tuning run is what it reports, and is not learnt from.
+        assert final_split or list(config.splits.report) == [config.splits.validate]
+    assert composed(f"task={task}").final_split is True
+
+
+def test_splits_can_be_overridden_line_by_line() -> None:
+    splits = composed("task=textvqa", "splits.report=[val]", 'splits.train="train[:9]"').splits
+    assert (splits.train, list(splits.report)) == ("train[:9]", ["val"])
+    assert splits.validate == "train[:5120]"
+
+
+def test_a_final_split_that_is_neither_true_nor_false_is_refused() -> None:
+    config = composed("task=rsvqa_lr", "final_split=tuning")
+    with pytest.raises(OmegaConfBaseException, match="final_split=tuning is neither true"):
+        OmegaConf.to_container(config, resolve=True)
+
+
 def test_refcoco_starts_from_the_checkpoint_of_its_resolution() -> None:
     config = composed("task=refcoco", "resolution=448")
     assert config.model.weights == config.model.tokenizer == "google/paligemma-3b-pt-448"
-    assert (config.model.size, config.antialias) == ("paligemma_3b", False)
+    assert config.model.size == "paligemma_3b"
+    assert config.antialias == {"train": False, "evaluate": False}
     assert list(config.splits.report) == [
         "refcoco/val", "refcoco/testA", "refcoco/testB", "refcoco+/val", "refcoco+/testA",
         "refcoco+/testB", "refcocog/val", "refcocog/test",
@@ -71,6 +126,12 @@ def test_every_task_resolves_at_every_resolution(task: str) -> None:
     for resolution in composed(f"task={task}").recipes:
         config = composed(f"task={task}", f"resolution={resolution}")
         assert OmegaConf.to_container(config, resolve=True)
+
+
+@pytest.mark.parametrize("task", [path.stem for path in (CONF / "task").glob("*.yaml")])
+def test_every_task_has_the_settings_that_its_class_takes(task: str) -> None:
+    settings = dict(composed(f"task={task}").task)
+    signature(get_class(settings.pop("_target_"))).bind(**settings)
 
 
 def test_shapes_is_what_runs_without_a_word() -> None:

@@ -23,8 +23,8 @@ from pg_transfer.training.checkpoints import LAST
 ROOT = Path(__file__).parents[1]
 
 SHORT = [
-    "splits.train=val", "recipe.epochs=1.5", "recipe.batch_size=8", "micro_batch=4", "recipe.dropout=0.1",
-    "splits.report=[val]", "validations=2", "checkpoint_every=5", "score_before=false",
+    "splits.train=val", "recipe.epochs=1.5", "recipe.batch_size=8", "micro_batch=4",
+    "recipe.dropout=0.1", "splits.report=[val]", "validations=2", "checkpoint_minutes=0", "score_before=false",
     "evaluation_batch=128", "pictured=2", "trainer=cpu",
 ]  # fmt: skip
 
@@ -118,6 +118,7 @@ def test_gradients_of_cut_up_batches_add_up(tmp_path: Path) -> None:
     [
         ("micro_batch=3", "batch_size=8 is no multiple of micro_batch=3"),
         ("validations=0", "validations=0"),
+        ("beams=2 temperature=0.5", "set beams=1 or temperature=0"),
         ("trainer.precision=bf16-true recipe.lr=1e-5", "bf16-mixed"),
         ("splits.train=dev", "no split 'dev'; it has train, val, test"),
         ("recipe.lr=fast", "recipe.lr='fast'"),
@@ -158,12 +159,13 @@ def table(printed: str, metric: str) -> list[float]:
 def test_the_first_run_really_learns(tmp_path: Path) -> None:
     printed = command(str(ROOT / "train.py"), "run=first", folder=tmp_path)
     for metric, least in {"mIoU": 60, "box_accuracy@0.5": 60}.items():
-        before, after = table(printed, metric)
+        before, after, *_ = table(printed, metric)
         assert before < 5 and after > least, printed
     assert table(printed, "invalid")[1] < 10
     run = tmp_path / "first"
     assert {path.name for path in run.iterdir()} == {
-        "config.yaml", "metrics.csv", "checkpoints", "answers", "pictures"
+        "config.yaml", "metrics.csv", "checkpoints", "answers", "pictures", "pages",
+        "report.json", "report.md",
     }  # fmt: skip
     picture = tmp_path / re.search(r"picture of the answers: (\S+)", printed)[1]
     assert Image.open(picture).size > (500, 500)

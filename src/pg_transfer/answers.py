@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pg_transfer.task import Answer, Example, Scores, pieces_of
 
 
 def write_answers(path: Path, answers: Sequence[Answer], scores: Scores) -> None:
     """Saves answers with their scores; a crash leaves the old file or none, never half of one."""
+    rows = (
+        {
+            "id": answer.example.id,
+            "prompt": answer.example.prefix,
+            "answer": answer.text,
+            "pieces": answer.pieces,
+            "scores": graded,
+        }
+        for answer, graded in zip(answers, scores.examples, strict=True)
+    )
+    write_whole(path, (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def write_submission(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Saves what `Task.submission` gave as one JSON list, as safely."""
+    write_whole(path, [json.dumps(rows, ensure_ascii=False)])
+
+
+def write_whole(path: Path, parts: Iterable[str]) -> None:
+    """Writes a file, part by part, that appears once it is complete, in place of an older one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
     with unfinished.open("w", encoding="utf-8") as file:
-        for answer, graded in zip(answers, scores.examples, strict=True):
-            row = {
-                "id": answer.example.id,
-                "prompt": answer.example.prefix,
-                "answer": answer.text,
-                "pieces": answer.pieces,
-                "scores": graded,
-            }
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        file.writelines(parts)
     unfinished.replace(path)
+
+
+def file_name(split: str) -> str:
+    """How files about a split begin: "refcoco-val", "train-1280" for "train[:1280]"."""
+    return re.sub(r"[^\w+%.]+", "-", split).strip("-")
 
 
 def read_answers(path: Path, examples: Sequence[Example]) -> list[Answer]:

@@ -13,17 +13,20 @@ import torch
 from hydra.utils import instantiate
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
+from pg_transfer.console import CONSOLE
 from pg_transfer.hub import weights_folder
 from pg_transfer.model.checkpoint import load_weights
 from pg_transfer.model.config import released
+from pg_transfer.model.decoding import Decoding
 from pg_transfer.model.paligemma import PaliGemma
-from pg_transfer.task import Task
+from pg_transfer.task import Scores, Task
 from pg_transfer.text.tokenizer import Tokenizer, load_tokenizer
-from pg_transfer.training.batches import Reader, accumulation
+from pg_transfer.training.batches import Antialias, Reader, accumulation
 from pg_transfer.training.checkpoints import KeepCheckpoints, read_weights
-from pg_transfer.training.data import TransferData
+from pg_transfer.training.data import TransferData, choose_reported
 from pg_transfer.training.module import TransferModule
 from pg_transfer.training.recipe import Recipe
 from pg_transfer.training.scoring import ScoreTask
@@ -46,20 +49,40 @@ def paper(key: str, *, _root_: DictConfig) -> Any:
     return recipes[resolution][key]
 
 
+def split(line: str, *, _root_: DictConfig) -> Any:
+    """Resolves `${split:train}` to that line of the task's `split_tables`.
+
+    Raises:
+        ValueError: `final_split` is neither true nor false.
+    """
+    if not isinstance(_root_.final_split, bool):
+        raise ValueError(
+            f"final_split={_root_.final_split} is neither true (the published splits) nor false "
+            f"(part of the training data held out, to tune on)"
+        )
+    return _root_.split_tables["final" if _root_.final_split else "tuning"][line]
+
+
 def precision() -> str:
     """Resolves `${precision:}`: float32 weights, with bfloat16 compute on a GPU."""
     return "bf16-mixed" if torch.cuda.is_available() else "32-true"
 
 
 def register_resolvers() -> None:
-    """Makes `${paper:...}` and `${precision:}` known; to be called before Hydra composes."""
+    """Makes `${paper:...}`, `${split:...}` and `${precision:}` known, before Hydra composes."""
     OmegaConf.register_new_resolver("paper", paper, replace=True)
+    OmegaConf.register_new_resolver("split", split, replace=True)
     OmegaConf.register_new_resolver("precision", precision, replace=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Everything that `train.py` and `evaluate.py` work with."""
+    """Everything that `train.py` and `evaluate.py` work with.
+
+    Attributes:
+        report: the splits to score at the end.
+        remarks: what a reader of the scores has to know; printed already.
+    """
 
     folder: Path
     task: Task
@@ -70,17 +93,22 @@ class Run:
     cuts: CountCuts
     speed: Speedometer
     report: list[str]
+    remarks: list[str]
 
-    def score(self, split: str) -> dict[str, float]:
-        """The metrics of the present weights on a whole split; not computed twice."""
-        present = self.trainer.global_step if self.scorer.step is None else self.scorer.step
-        step, metrics = self.scorer.results.get(split, (-1, {}))
-        if step != present:
+    @property
+    def step(self) -> int:
+        """The update after which the present weights are those that they are."""
+        return self.trainer.global_step if self.scorer.step is None else self.scorer.step
+
+    def score(self, split: str) -> Scores:
+        """The verdict on the present weights' answers to a whole split; not asked for twice."""
+        scored = self.scorer.results.get(split)
+        if scored is None or scored[0] != self.step:
             self.scorer.split = split
             self.trainer.validate(self.module, self.data.prompts(split), verbose=False)
             self.scorer.split = self.data.validate
-            _, metrics = self.scorer.results[split]
-        return metrics
+            scored = self.scorer.results[split]
+        return scored[1]
 
 
 def assemble(config: DictConfig, folder: Path, *, checkpoint: Path | None = None) -> Run:
@@ -97,14 +125,25 @@ def assemble(config: DictConfig, folder: Path, *, checkpoint: Path | None = None
     """
     recipe = Recipe(**OmegaConf.to_container(config.recipe, resolve=True))  # type: ignore[arg-type]
     refuse_bfloat16_masters(recipe, str(config.trainer.precision))
+    decoding = Decoding(beams=config.beams, temperature=config.temperature, nucleus=config.nucleus)
     task = build_task(config)
     tokenizer = read_tokenizer(config)
     data = build_data(config, task, tokenizer, recipe)
     steps = data.steps = recipe.steps(len(data.examples(data.train)))
     recipe.schedule(0, steps)
-    scorer = ScoreTask(data, tokenizer, folder=folder, pictured=config.pictured)
+    report, remarks = choose_reported(
+        data, config.splits.report, optional=config.splits.get("optional") or ()
+    )
+    for remark in remarks:
+        say(f"note: {remark}")
+    if config.page < 0:
+        raise ValueError(f"page={config.page} is no number of examples; 0 is for no page")
+    scorer = ScoreTask(
+        data, tokenizer,
+        folder=folder, pictured=config.pictured, page=config.page, label=decoding.label,
+    )  # fmt: skip
     cuts = CountCuts(data, scorer, action=config.on_cut)
-    keeper = KeepCheckpoints(folder / "checkpoints", scorer, every=config.checkpoint_every)
+    keeper = KeepCheckpoints(folder / "checkpoints", scorer, minutes=config.checkpoint_minutes)
     speed = Speedometer(recipe.batch_size)
     watchers = [Progress(), speed, cuts, scorer, keeper]
     trainer = build_trainer(
@@ -115,9 +154,10 @@ def assemble(config: DictConfig, folder: Path, *, checkpoint: Path | None = None
     if checkpoint is not None:
         scorer.step = read_weights(checkpoint, model)
         model.tie()
-    module = TransferModule(model, recipe, steps=steps, end=tokenizer.eos, seed=config.seed)
-    report = list(config.splits.report)
-    return Run(folder, task, module, data, trainer, scorer, cuts, speed, report)
+    module = TransferModule(
+        model, recipe, steps=steps, end=tokenizer.eos, seed=config.seed, decoding=decoding
+    )
+    return Run(folder, task, module, data, trainer, scorer, cuts, speed, report, remarks)
 
 
 def build_task(config: DictConfig) -> Task:
@@ -136,7 +176,7 @@ def build_data(
         tokenizer=tokenizer,
         resolution=config.resolution,
         text_length=recipe.text_length,
-        antialias=config.antialias,
+        antialias=read_antialias(config),
     )
     return TransferData(
         reader,
@@ -148,6 +188,26 @@ def build_data(
         workers=config.workers,
         seed=config.seed,
     )
+
+
+def read_antialias(config: DictConfig) -> Antialias:
+    """The task's two flags.
+
+    Raises:
+        ValueError: there is one for both.
+    """
+    if not isinstance(config.antialias, DictConfig):
+        raise ValueError(
+            f"antialias={config.antialias}: training and evaluation have a flag each, "
+            f"antialias.train=... and antialias.evaluate=..."
+        )
+    return Antialias(**config.antialias)
+
+
+@rank_zero_only
+def say(remark: str) -> None:
+    """Prints it, once where there are several processes."""
+    CONSOLE.print(remark, markup=False, highlight=False, soft_wrap=True)
 
 
 def build_trainer(
@@ -193,7 +253,7 @@ def build_trainer(
 def csv_log(folder: Path) -> CSVLogger:
     """A log in `metrics.csv`; Lightning would delete that of the run that is gone on with."""
     log = folder / "metrics.csv"
-    if log.exists():
+    if log.exists() and rank_zero_only.rank == 0:
         earlier = len(list(folder.glob("metrics-*.csv"))) + 1
         log.rename(folder / f"metrics-{earlier}.csv")
     return CSVLogger(folder, name="", version="")

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -15,7 +15,8 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.table import Table
 
-CONSOLE = Console()
+# Of several processes one speaks.
+CONSOLE = Console(quiet=os.environ.get("LOCAL_RANK", "0") != "0")
 
 # What a user can mend by another file, setting or download. Everything else is a bug and keeps its
 # traceback.
@@ -65,21 +66,15 @@ def quiet_libraries() -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
-def score_table(title: str, columns: Mapping[str, Mapping[str, float]]) -> Table:
-    """Metrics in rows; a column for each of the named results."""
+def score_table(title: str, cells: Sequence[Sequence[str]]) -> Table:
+    """A header and rows of names and numbers."""
+    header, *rows = cells
     table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column("metric")
-    for name in columns:
-        table.add_column(name, justify="right")
-    for metric in next(iter(columns.values())):
-        values = (results.get(metric) for results in columns.values())
-        table.add_row(metric, *("" if value is None else number(value) for value in values))
+    for place, name in enumerate(header):
+        table.add_column(name, justify="right" if place else "left")
+    for row in rows:
+        table.add_row(*row)
     return table
-
-
-def number(value: float) -> str:
-    """Counts as they are, fractions with two digits."""
-    return f"{value:,}" if isinstance(value, int) else f"{value:.2f}"
 
 
 def facts_table(title: str, facts: Sequence[tuple[str, str]]) -> Table:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -127,8 +128,23 @@ class Draw:
         return np.random.default_rng(int.from_bytes(sha256(words).digest()[:16], "big"))
 
 
+Formula = Callable[[Mapping[str, Any]], Any]
+"""A metric, given the mean of each of the examples' scores, over those examples that have it; works
+on floats as on arrays of them."""
+
+
 class Task(ABC):
-    """A benchmark to transfer to. Subclasses live in `tasks/`, one file each."""
+    """A benchmark to transfer to. Subclasses live in `tasks/`, one file each.
+
+    Attributes:
+        formulas: metrics that are not simply 100 times the mean of the examples' scores of that
+            name. A metric that follows from the examples' scores in neither way has no interval in
+            the report.
+        sizes: how many examples splits have in the paper; the report says where there are others.
+    """
+
+    formulas: ClassVar[Mapping[str, Formula]] = {}
+    sizes: Mapping[str, int] = MappingProxyType({})
 
     @abstractmethod
     def examples(self, split: str) -> Sequence[Example]:
@@ -144,7 +160,26 @@ class Task(ABC):
 
     @abstractmethod
     def score(self, answers: Sequence[Answer]) -> Scores:
-        """The verdict on the answers to a split."""
+        """The verdict on the answers to a split; of one without ground truth a count alone."""
+
+    def submission(self, answers: Sequence[Answer]) -> list[dict[str, Any]] | None:
+        """The answers as the benchmark's server or evaluator wants its JSON; None if it has none.
+
+        It is given the same answers as `score`.
+        """
+        return None
+
+    @property
+    def departures(self) -> Sequence[str]:
+        """How the data at hand differ from the paper's, in sentences for whoever reads the scores.
+
+        Not empty, they forbid to hold a score against the published one without a word.
+        """
+        return ()
+
+    def kind(self, example: Example) -> str:
+        """What the benchmark counts the example among, e.g. a type of question; empty for none."""
+        return ""
 
     def outlines(self, answer: Answer) -> list[Outline]:
         """What a picture of the answer shows besides its text: nothing, unless a task says so."""

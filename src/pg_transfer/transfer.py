@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from pg_transfer.answers import read_answers, write_answers
+from pg_transfer.answers import file_name, read_answers, write_answers
 from pg_transfer.assemble import Run, assemble, build_task
 from pg_transfer.console import CONSOLE, facts_table, score_table
+from pg_transfer.page import Side, write_page
 from pg_transfer.pictures import draw_answers
+from pg_transfer.report import NOTHING, Report, build_report, cells
+from pg_transfer.task import Scores
 from pg_transfer.training.checkpoints import BEST, LAST
 from pg_transfer.training.optimizer import PARTS
 
@@ -30,6 +35,7 @@ def transfer(config: DictConfig) -> None:
     resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
     assert isinstance(resolved, DictConfig)
     resolved.run = str(folder)
+    resolved.task_name = HydraConfig.get().runtime.choices["task"]
     require_same_run(folder, resolved)
     try:
         run = assemble(resolved, folder)
@@ -37,10 +43,11 @@ def transfer(config: DictConfig) -> None:
         if not any(folder.iterdir()):
             folder.rmdir()  # Hydra made it; nothing has come of it
         raise
-    OmegaConf.save(resolved, folder / CONFIG)
+    if run.trainer.is_global_zero:
+        OmegaConf.save(resolved, folder / CONFIG)
     CONSOLE.print(facts_table("run", plan(run)))
 
-    before: dict[str, dict[str, float]] = {}
+    before: dict[str, Scores] = {}
     if config.score_before and not last.exists():
         CONSOLE.print("scoring the weights to start from")
         before = {split: run.score(split) for split in run.report}
@@ -50,11 +57,12 @@ def transfer(config: DictConfig) -> None:
         )
     finally:
         if run.trainer.interrupted or not last.exists():
-            CONSOLE.print(f"to go on: {' '.join(map(shlex.quote, resume_command(folder)))}")
+            goes_on = "to go on from the last checkpoint" if last.exists() else "to start again"
+            CONSOLE.print(f"{goes_on}: {' '.join(map(shlex.quote, resume_command(folder)))}")
     if run.trainer.interrupted:
         sys.exit(130)
     after = {split: run.score(split) for split in run.report}
-    print_report(run, before, after)
+    report_run(run, resolved, after, name="report", before=before)
     CONSOLE.print(facts_table("training", run.speed.report()))
     if cut := run.cuts.report():
         CONSOLE.print(f"[bold]cut:[/bold] {cut}")
@@ -66,7 +74,7 @@ def evaluate(config: DictConfig) -> None:
 
     Raises:
         FileNotFoundError: no run or no checkpoint there.
-        ValueError: `answers` without `split`.
+        ValueError: `answers` without `split`, or `compare` with nothing to compare.
     """
     checkpoint = Path(config.checkpoint)
     if config.run is None and checkpoint.suffix != ".ckpt":
@@ -77,38 +85,72 @@ def evaluate(config: DictConfig) -> None:
     settings = OmegaConf.load(folder / CONFIG)
     assert isinstance(settings, DictConfig)
     with open_dict(settings):
-        settings.pictured = config.pictured
+        settings.pictured, settings.page = config.pictured, config.page
         settings.model.weights = None
-        if config.evaluation_batch is not None:
-            settings.evaluation_batch = config.evaluation_batch
+        for key in ("beams", "temperature", "nucleus", "evaluation_batch"):
+            if config[key] is not None:
+                settings[key] = config[key]
         if config.root is not None:
             settings.task.root = config.root
+    compared = None if config.compare is None else Path(config.compare)
+    if compared is not None and (config.answers is None or not config.page):
+        raise ValueError(f"compare={compared} needs answers=... to lie beside, and a page above 0")
     if config.answers is not None:
-        score_file(settings, Path(config.answers), config.split, folder)
+        score_file(settings, Path(config.answers), config.split, folder, compared=compared)
         return
     names = {"last": LAST, "best": BEST}
     if config.checkpoint in names:
         checkpoint = folder / "checkpoints" / names[config.checkpoint]
     run = assemble(settings, folder, checkpoint=checkpoint)
     splits = run.report if config.split is None else [config.split]
-    print_report(run, {}, {split: run.score(split) for split in splits})
+    name = report_name(config, run.module.decoding.label)
+    report_run(run, settings, {split: run.score(split) for split in splits}, name=name)
 
 
-def score_file(settings: DictConfig, path: Path, split: str | None, folder: Path) -> None:
-    """Scores saved answers; no model is needed."""
+def score_file(
+    settings: DictConfig,
+    path: Path,
+    split: str | None,
+    folder: Path,
+    *,
+    compared: Path | None = None,
+) -> None:
+    """Scores saved answers; no model is needed.
+
+    The page shows them, beside those of the file `compared` if there is one.
+    """
     if split is None:
         raise ValueError(f"answers={path} needs split=..., the one that was answered")
-    if not path.is_file():
-        raise FileNotFoundError(f"no file of answers at {path}")
+    paths = [path] if compared is None else [path, compared]
+    for file in paths:
+        if not file.is_file():
+            raise FileNotFoundError(f"no file of answers at {file}")
     task = build_task(settings)
-    answers = read_answers(path, task.examples(split))
-    scores = task.score(answers)
-    CONSOLE.print(score_table(f"{split}: {path}", {"score": scores.metrics}))
+    examples = task.examples(split)
+    given = [read_answers(file, examples) for file in paths]
+    sides = [
+        Side(str(file), answers, task.score(answers))
+        for file, answers in zip(paths, given, strict=True)
+    ]
+    _, answers, scores = sides[0]
+    report = build_report(
+        {split: scores}, task.formulas, **what(settings),
+        facts={"answers": str(path)}, notes=task.departures,
+    )  # fmt: skip
+    show_report(report, folder / f"report-{path.stem}.md")
     rescored = folder / "answers" / f"{path.stem}-rescored"
     write_answers(rescored.with_suffix(".jsonl"), answers, scores)
     if settings.pictured:
         graded = list(zip(answers, scores.examples, strict=True))[: settings.pictured]
         draw_answers(task, graded, folder / "pictures" / f"{rescored.name}.png")
+    if settings.page:
+        name = rescored.name
+        if compared is not None:  # its name alone is often the same
+            other = "-".join(compared.resolve().with_suffix("").parts[-3:])
+            name = file_name(f"{path.stem}-against-{other}")
+        page = folder / "pages" / f"{name}.html"
+        write_page(page, task, sides, split=split, most=settings.page)
+        CONSOLE.print(f"page of the answers: {page}")
 
 
 def require_same_run(folder: Path, config: DictConfig) -> None:
@@ -170,14 +212,56 @@ def plan(run: Run) -> list[tuple[str, str]]:
     return facts
 
 
-def print_report(
-    run: Run, before: dict[str, dict[str, float]], after: dict[str, dict[str, float]]
+def report_name(config: DictConfig, label: str) -> str:
+    """What an evaluation's report is called: after whatever is not as at the end of training."""
+    differs = any(config[key] is not None for key in ("beams", "temperature", "nucleus"))
+    parts = [
+        "report",
+        Path(config.checkpoint).stem if config.checkpoint != "last" else "",
+        file_name(config.split or ""),
+        (label or "greedy") if differs else "",
+    ]
+    return "-".join(filter(None, parts))
+
+
+def report_run(
+    run: Run,
+    settings: DictConfig,
+    scores: Mapping[str, Scores],
+    *,
+    name: str,
+    before: Mapping[str, Scores] = NOTHING,
 ) -> None:
-    """The scores of every split, beside those of the starting weights where they are known."""
-    for split, metrics in after.items():
-        columns = (
-            {"before": before[split], "after": metrics} if split in before else {"score": metrics}
-        )
-        CONSOLE.print(score_table(split, columns))
+    """Shows and saves the report on the scores of a model; one process does."""
+    if not run.trainer.is_global_zero:
+        return
+    facts = {"step": run.step, "decoding": run.module.decoding.label or "greedy"}
+    report = build_report(
+        scores, run.task.formulas, **what(settings),
+        facts=facts, notes=run.remarks, before=before,
+    )  # fmt: skip
+    show_report(report, run.folder / f"{name}.md")
     if run.scorer.picture is not None:
         CONSOLE.print(f"picture of the answers: {run.scorer.picture}")
+    for split in scores:
+        if split in run.scorer.pages:
+            CONSOLE.print(f"page of the answers to {split}: {run.scorer.pages[split]}")
+
+
+def what(settings: DictConfig) -> dict[str, Any]:
+    """What a run's results have to be compared by."""
+    return {
+        "task": settings.get("task_name") or settings.task._target_,
+        "model": settings.model.size,
+        "resolution": settings.resolution,
+    }
+
+
+def show_report(report: Report, path: Path) -> None:
+    """Prints the scores of every split beside what was published, and saves the same."""
+    for split, lines in report.splits.items():
+        CONSOLE.print(score_table(split, cells(lines)))
+    for note in report.notes:
+        CONSOLE.print(f"note: {note}", markup=False)
+    report.save(path)
+    CONSOLE.print(f"report: {path}")

@@ -109,6 +109,8 @@ def test_box_without_a_pixel_is_invalid_though_its_box_counts():
     assert examples[0] == {
         "mask_iou": 0,
         "box_iou": pytest.approx(1),
+        "box_accuracy@0.5": 1,
+        "box_accuracy@0.75": 1,
         "invalid": 1,
         "intersection": 0,
         "union": 40,

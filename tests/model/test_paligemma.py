@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pg_transfer.model.config import SIZES, released
-from pg_transfer.model.generate import greedy
+from pg_transfer.model.generate import Continuation, greedy
 from pg_transfer.model.paligemma import PaliGemma, prefix_lm_visible
 
 IMAGE_TOKENS = 16
@@ -113,11 +113,12 @@ def test_dropout_is_drawn_in_the_language_model_alone(toy, random_model, inputs)
     assert torch.equal(model(**inputs), model(**inputs))
 
 
-def answers(model: PaliGemma, inputs: dict[str, torch.Tensor]) -> list[list[int]]:
-    return greedy(
+def answers(model: PaliGemma, inputs: dict[str, torch.Tensor], *, end: int = 1) -> list[list[int]]:
+    prompts = Continuation(
         model, inputs["images"], inputs["tokens"],
-        lengths=inputs["prefix_lengths"], max_new_tokens=8, end=1,
-    ).tolist()  # fmt: skip
+        lengths=inputs["prefix_lengths"], max_new_tokens=8,
+    )  # fmt: skip
+    return greedy(prompts, end=end).tolist()
 
 
 @pytest.fixture
@@ -154,12 +155,8 @@ def test_an_answer_does_not_depend_on_its_batch_mates(model, prompts) -> None:
 def test_nothing_follows_the_end(model, prompts) -> None:
     first = answers(model, prompts)[0]
     end = first[2]
-    ended = greedy(
-        model, prompts["images"], prompts["tokens"],
-        lengths=prompts["prefix_lengths"], max_new_tokens=8, end=end,
-    )[0].tolist()  # fmt: skip
     stop = first.index(end) + 1
-    assert ended == first[:stop] + [0] * (8 - stop)
+    assert answers(model, prompts, end=end)[0] == first[:stop] + [0] * (8 - stop)
 
 
 # The totals of model.md section 6, which KerasHub's metadata give, too.

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pg_transfer.model.checkpoint import load_weights
-from pg_transfer.model.generate import greedy
+from pg_transfer.model.generate import Continuation, greedy
 from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.training.batches import Batch
 from pg_transfer.training.module import TransferModule
@@ -88,14 +88,14 @@ def test_losses_and_gradients(case, smoothing: float, as_big_vision) -> None:
 
 def test_greedy_decoding(case) -> None:
     recorded = case.recorded
-    answers = greedy(
+    prompts = Continuation(
         case.model,
         case.batch.images,
         torch.from_numpy(recorded["eval_text"]).long(),
         lengths=torch.from_numpy(recorded["eval_mask_input"].sum(1)),
         max_new_tokens=recorded["greedy_tokens"].shape[1],
-        end=1,
     )
+    answers = greedy(prompts, end=1)
     for ours, theirs in zip(answers.tolist(), recorded["greedy_tokens"].tolist(), strict=True):
         stop = theirs.index(1) + 1 if 1 in theirs else len(theirs)
         assert ours[:stop] == theirs[:stop]

@@ -6,16 +6,22 @@ referring-expression literature reports it too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from pg_transfer.segmentation.masks import MaskCodec, paste
-from pg_transfer.task import Scores
+from pg_transfer.task import Formula, Scores
 from pg_transfer.text.locations import BoxAndCodes, box_of_bins
 
 BOX_THRESHOLDS = (0.5, 0.75)
+
+FORMULAS: Mapping[str, Formula] = {
+    "mIoU": lambda means: 100 * means["mask_iou"],
+    "oIoU": lambda means: 100 * means["intersection"] / means["union"],
+}
+"""How these follow from the means of the examples' scores."""
 
 _DECODED_AT_ONCE = 256
 
@@ -46,8 +52,9 @@ def score_masks(
     Returns:
         Over all answers `mIoU` (the mean of their mask IoUs), `box_accuracy@0.5`,
         `box_accuracy@0.75` and `oIoU` (all intersections over all unions) in percent, and the
-        numbers `invalid` and `total`. For each answer `mask_iou` and `box_iou` (0..1), `invalid`
-        (0 or 1: no answer, or a box without a pixel), `intersection` and `union` (pixels).
+        numbers `invalid` and `total`. For each answer `mask_iou` and `box_iou` (0..1), the box
+        accuracies and `invalid` (0 or 1; the latter: no answer, or a box without a pixel),
+        `intersection` and `union` (pixels).
 
     Raises:
         ValueError: no answers, or not one truth for each.
@@ -62,8 +69,8 @@ def score_masks(
     columns = {name: np.array([scores[name] for scores in examples]) for name in examples[0]}
     metrics: dict[str, float] = {"mIoU": 100 * float(columns["mask_iou"].mean())}
     for threshold in BOX_THRESHOLDS:
-        right = columns["box_iou"] >= threshold
-        metrics[f"box_accuracy@{threshold}"] = 100 * float(right.mean())
+        name = f"box_accuracy@{threshold}"
+        metrics[name] = 100 * float(columns[name].mean())
     metrics["oIoU"] = 100 * _ratio(columns["intersection"].sum(), columns["union"].sum())
     metrics["invalid"] = int(columns["invalid"].sum())
     metrics["total"] = len(examples)
@@ -109,6 +116,7 @@ def _score(
     return {
         "mask_iou": _ratio(intersection, union),
         "box_iou": overlap,
+        **{f"box_accuracy@{least}": float(overlap >= least) for least in BOX_THRESHOLDS},
         "invalid": float(mask is None),
         "intersection": float(intersection),
         "union": float(union),

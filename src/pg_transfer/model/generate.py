@@ -1,69 +1,141 @@
-"""Greedy decoding over a key-value cache; big_vision trainers/proj/paligemma/predict_fns.py."""
+"""Decoding over a key-value cache; big_vision trainers/proj/paligemma/predict_fns.py."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from pg_transfer.model.gemma import Cache
 from pg_transfer.model.paligemma import PaliGemma, prefix_lm_visible
+from pg_transfer.model.sampling import probabilities
 
 
-@torch.no_grad()
-def greedy(
-    model: PaliGemma,
-    images: Tensor,
-    tokens: Tensor,
-    *,
-    lengths: Tensor,
-    max_new_tokens: int,
-    end: int,
-) -> Tensor:
-    """The likeliest next token, again and again: [B, M], zeros behind the end of sequence.
+class Continuation:
+    """Prompts that the model has read and goes on with, token by token.
 
     Prompts of different lengths keep their padding on the right; what is generated takes the
     slots behind it, with the positions that follow the prompt's own. No token is forbidden.
+
+    Attributes:
+        logits: float32 [B, W], of the next token of every row.
 
     Args:
         model: any PaliGemma.
         images: see `PaliGemma.encode_images`.
         tokens: prompts [B, T], padded on the right.
         lengths: [B], prompt tokens that are not padding.
-        max_new_tokens: M.
+        max_new_tokens: M, the most that a row may be answered with.
+    """
+
+    @torch.no_grad()
+    def __init__(
+        self,
+        model: PaliGemma,
+        images: Tensor,
+        tokens: Tensor,
+        *,
+        lengths: Tensor,
+        max_new_tokens: int,
+    ) -> None:
+        image_tokens = model.encode_images(images)
+        x = torch.cat([image_tokens, model.language.embed(tokens)], dim=1)
+        rows, self._prompt = x.shape[:2]
+        self.max_new_tokens = max_new_tokens
+        self._model, self._ends = model, image_tokens.shape[1] + lengths
+        self._slot = torch.arange(self._prompt + max_new_tokens, device=x.device)
+        self._cache = Cache(
+            model.config.language, batch=rows, slots=len(self._slot), like=_key_like(model, x)
+        )
+        features = model.language(
+            x,
+            positions=self._slot[None, : self._prompt],
+            visible=prefix_lm_visible(self._ends, self._ends, self._prompt),
+            cache=self._cache,
+        )
+        last = features[torch.arange(rows, device=x.device), self._ends - 1]
+        self.logits = model.logits(last)
+
+    def blank(self) -> Tensor:
+        """Zeros [B, M] for the tokens of the answers."""
+        return self._ends.new_zeros(len(self._ends), self.max_new_tokens, dtype=torch.long)
+
+    @torch.no_grad()
+    def extend(self, tokens: Tensor) -> None:
+        """Adds one token [B] to each row; `logits` are those of the one behind it."""
+        filled = self._cache.filled
+        visible = (self._slot < self._ends[:, None]) | (self._slot >= self._prompt)
+        features = self._model.language(
+            self._model.language.embed(tokens[:, None]),
+            positions=(self._ends + filled - self._prompt)[:, None],
+            visible=visible[:, None, None, : filled + 1],
+            cache=self._cache,
+        )
+        softcap = self._model.config.language.final_softcap
+        self.logits = capped(self._model.logits(features[:, 0]), softcap)
+
+    def branch(self, copies: int) -> None:
+        """Puts `copies` rows in the place of each, next to each other; `logits` stay behind."""
+        self._ends = self._ends.repeat_interleave(copies)
+        self._cache.keys = self._cache.keys.repeat_interleave(copies, dim=1)
+        self._cache.values = self._cache.values.repeat_interleave(copies, dim=1)
+
+    def follow(self, rows: Tensor) -> None:
+        """Makes each row go on from what was generated in another, [B], of the same prompt."""
+        generated = slice(self._prompt, self._cache.filled)
+        for kept in (self._cache.keys, self._cache.values):
+            kept[:, :, :, generated] = kept[:, :, :, generated].index_select(1, rows)
+
+
+def greedy(prompts: Continuation, *, end: int) -> Tensor:
+    """The likeliest next token, again and again: [B, M], zeros behind the end of sequence.
+
+    Args:
+        prompts: of which none has been extended.
         end: the token that ends an answer; it is part of it.
     """
-    image_tokens = model.encode_images(images)
-    x = torch.cat([image_tokens, model.language.embed(tokens)], dim=1)
-    rows, prompt = x.shape[:2]
-    ends = image_tokens.shape[1] + lengths
-    cache = Cache(
-        model.config.language, batch=rows, slots=prompt + max_new_tokens, like=_key_like(model, x)
-    )
-    features = model.language(
-        x,
-        positions=torch.arange(prompt, device=x.device)[None],
-        visible=prefix_lm_visible(ends, ends, prompt),
-        cache=cache,
-    )
-    logits = model.logits(features[torch.arange(rows, device=x.device), ends - 1])
+    return _token_by_token(prompts, lambda logits: logits.argmax(-1), end=end)
 
-    slot = torch.arange(prompt + max_new_tokens, device=x.device)
-    answers = tokens.new_zeros(rows, max_new_tokens)
-    finished = torch.zeros(rows, dtype=torch.bool, device=x.device)
-    for step in range(max_new_tokens):
-        latest = logits.argmax(-1).masked_fill(finished, 0)
-        answers[:, step] = latest
-        finished |= latest == end
-        if step + 1 == max_new_tokens or bool(finished.all()):
+
+def sample(
+    prompts: Continuation,
+    *,
+    end: int,
+    temperature: float,
+    nucleus: float,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Tokens drawn from `probabilities`, one after the other; [B, M] as of `greedy`.
+
+    Args:
+        prompts: of which none has been extended.
+        end: the token that ends an answer; it is part of it.
+        temperature: see `probabilities`.
+        nucleus: see there.
+        generator: on the model's device; torch's own if None.
+    """
+
+    def draw(logits: Tensor) -> Tensor:
+        chances = probabilities(logits, temperature=temperature, nucleus=nucleus)
+        return torch.multinomial(chances, 1, generator=generator)[:, 0]
+
+    return _token_by_token(prompts, draw, end=end)
+
+
+def _token_by_token(
+    prompts: Continuation, choose: Callable[[Tensor], Tensor], *, end: int
+) -> Tensor:
+    """Extends every row by what `choose` makes of its logits, until all rows have ended."""
+    answers = prompts.blank()
+    finished = torch.zeros(len(answers), dtype=torch.bool, device=answers.device)
+    for step in range(prompts.max_new_tokens):
+        if step:
+            prompts.extend(answers[:, step - 1])
+        answers[:, step] = choose(prompts.logits).masked_fill(finished, 0)
+        finished |= answers[:, step] == end
+        if bool(finished.all()):
             break
-        visible = (slot < ends[:, None]) | (slot >= prompt)
-        features = model.language(
-            model.language.embed(latest[:, None]),
-            positions=(ends + step)[:, None],
-            visible=visible[:, None, None, : prompt + step + 1],
-            cache=cache,
-        )
-        logits = capped(model.logits(features[:, 0]), model.config.language.final_softcap)
     return answers
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pg_transfer.metrics.segmentation import Truth, score_masks
+from pg_transfer.metrics.segmentation import FORMULAS, Truth, score_masks
 from pg_transfer.segmentation.masks import MaskCodec, mask_crop, paste
 from pg_transfer.task import Answer, Draw, Example, Outline, Scores, Target, Task
 from pg_transfer.text.locations import (
@@ -45,6 +45,8 @@ class ReferringTask(Task):
     Args:
         mask_codec: writes masks as codes, and draws the codes of answers.
     """
+
+    formulas = FORMULAS
 
     def __init__(self, mask_codec: MaskCodec) -> None:
         self.mask_codec = mask_codec

@@ -62,6 +62,19 @@ def collate(items: Sequence[Item]) -> Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Antialias:
+    """Whether shrinking an image takes all its pixels into account.
+
+    Attributes:
+        train: where the model learns from it.
+        evaluate: where the model is asked about it; for some transfers of the paper not the same.
+    """
+
+    train: bool
+    evaluate: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
     """How an example becomes numbers.
 
@@ -70,35 +83,36 @@ class Reader:
         tokenizer: for the text.
         resolution: image side in pixels.
         text_length: text tokens fed to the model.
-        antialias: in the resize; each transfer has its own setting.
+        antialias: in the resize; each transfer has its own settings.
     """
 
     task: Task
     tokenizer: Tokenizer
     resolution: int
     text_length: int
-    antialias: bool
+    antialias: Antialias
 
-    def pixels(self, example: Example) -> np.ndarray:
-        """float32 [R, R, 3] in -1..1."""
-        source = example.image
-        pixels = source() if callable(source) else images.open_image(source)
-        return images.value_range(images.resize(pixels, self.resolution, antialias=self.antialias))
-
-    def lesson(self, example: Example, draw: Draw) -> Layout:
-        """Prefix and suffix, as drawn this time."""
+    def lesson(self, example: Example, draw: Draw) -> tuple[np.ndarray, Layout]:
+        """The image, float32 [R, R, 3] in -1..1; prefix and suffix, as drawn this time."""
         prefix, suffix = self.task.target(example, draw)
-        return training_layout(
+        layout = training_layout(
             self.tokenizer.encode(prefix), self.tokenizer.encode(suffix),
             tokenizer=self.tokenizer, text_length=self.text_length,
         )  # fmt: skip
+        return self._pixels(example, antialias=self.antialias.train), layout
 
-    def prompt(self, example: Example) -> Layout:
-        """The prefix alone, to be answered."""
-        return prompt_layout(
+    def prompt(self, example: Example) -> tuple[np.ndarray, Layout]:
+        """The image, float32 [R, R, 3] in -1..1; the prefix alone, to be answered."""
+        layout = prompt_layout(
             self.tokenizer.encode(example.prefix),
             tokenizer=self.tokenizer, text_length=self.text_length,
         )  # fmt: skip
+        return self._pixels(example, antialias=self.antialias.evaluate), layout
+
+    def _pixels(self, example: Example, *, antialias: bool) -> np.ndarray:
+        source = example.image
+        pixels = source() if callable(source) else images.open_image(source)
+        return images.value_range(images.resize(pixels, self.resolution, antialias=antialias))
 
 
 class Lessons(Dataset[Item]):
@@ -110,8 +124,7 @@ class Lessons(Dataset[Item]):
     def __getitem__(self, index: tuple[int, int]) -> Item:
         row, epoch = index
         example = self.examples[row]
-        layout = self.reader.lesson(example, Draw(self.seed, example.id, epoch))
-        return row, self.reader.pixels(example), layout
+        return row, *self.reader.lesson(example, Draw(self.seed, example.id, epoch))
 
 
 class Prompts(Dataset[Item]):
@@ -128,8 +141,7 @@ class Prompts(Dataset[Item]):
 
     def __getitem__(self, index: int) -> Item:
         row = self.rows[index]
-        example = self.examples[row]
-        return row, self.reader.pixels(example), self.reader.prompt(example)
+        return row, *self.reader.prompt(self.examples[row])
 
 
 class Order(Sampler[list[tuple[int, int]]]):

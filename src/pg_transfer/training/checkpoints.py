@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,28 +24,32 @@ class KeepCheckpoints(Callback):
     Args:
         folder: where to.
         scorer: knows the scores.
-        every: updates between two savings of the last state.
+        minutes: between two savings of the last state; 0 saves it after every update.
     """
 
-    def __init__(self, folder: Path, scorer: ScoreTask, *, every: int) -> None:
-        self.folder, self.scorer, self.every = folder, scorer, every
+    def __init__(self, folder: Path, scorer: ScoreTask, *, minutes: float) -> None:
+        self.folder, self.scorer, self.minutes = folder, scorer, minutes
         self.best: float | None = None
-        self._saved_at = 0
+        self._step, self._since = 0, 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._saved_at = trainer.global_step
+        self._step, self._since = trainer.global_step, time.monotonic()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if trainer.global_step >= self._saved_at + self.every:
-            self._saved_at = trainer.global_step
+        if trainer.global_step == self._step:
+            return  # in the middle of an update
+        self._step = trainer.global_step
+        is_due = time.monotonic() - self._since >= 60 * self.minutes
+        if trainer.strategy.broadcast(is_due):  # clocks differ
             self._save(trainer, LAST)
+            self._since = time.monotonic()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != TrainerFn.FITTING:
             return
-        score = next(iter(self.scorer.results[self.scorer.split][1].values()))
+        score = next(iter(self.scorer.results[self.scorer.split][1].metrics.values()))
         if self.best is None or score > self.best:
             self.best = score
             self._save(trainer, BEST)

@@ -120,3 +120,45 @@ class TransferData(LightningDataModule):
             collate_fn=collate,
             num_workers=self.workers,
         )
+
+
+def choose_reported(
+    data: TransferData, splits: Sequence[str], *, optional: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """The splits to score at the end, and what a reader of the scores has to know.
+
+    All are read, so that their faults show before the training and not after it.
+
+    Args:
+        data: of the run.
+        splits: to be scored.
+        optional: to be scored where their files are there; that they are not is a remark.
+
+    Raises:
+        FileNotFoundError: the files of another split are missing.
+        ValueError: there is no such split, or a record of it cannot be right.
+    """
+    chosen, remarks = list(splits), list(data.reader.task.departures)
+    for split in (data.validate, *chosen):
+        data.examples(split)
+    for split in optional:
+        try:
+            data.examples(split)
+        except FileNotFoundError as error:
+            remarks.append(" ".join(f"{split} is not scored: {error}".splitlines()))
+        else:
+            chosen.append(split)
+    for split in (data.train, *chosen):
+        count, published = len(data.examples(split)), data.reader.task.sizes.get(split)
+        if published not in (None, count):
+            remarks.append(f"{split} has {count:,} examples, and in the paper {published:,}")
+    trained = {example.image for example in data.examples(data.train)}
+    for split in chosen:
+        examples = data.examples(split)
+        known = sum(example.image in trained for example in examples)
+        if known:
+            remarks.append(
+                f"{split} is not held out: {known:,} of its {len(examples):,} examples are of "
+                f"images that are trained on"
+            )
+    return chosen, remarks

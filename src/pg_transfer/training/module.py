@@ -8,7 +8,7 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
-from pg_transfer.model.generate import greedy
+from pg_transfer.model.decoding import GREEDY, Decoding
 from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.training.batches import Batch
 from pg_transfer.training.loss import suffix_loss, supervised
@@ -24,23 +24,30 @@ class TransferModule(LightningModule):
         recipe: the hyper-parameters.
         steps: updates in the whole run.
         end: the token that ends an answer.
-        seed: of dropout.
+        seed: of dropout, and of answers that are drawn.
+        decoding: how answers are found; by default the likeliest token each time.
     """
 
     def __init__(
-        self, model: PaliGemma, recipe: Recipe, *, steps: int, end: int, seed: int
+        self,
+        model: PaliGemma,
+        recipe: Recipe,
+        *,
+        steps: int,
+        end: int,
+        seed: int,
+        decoding: Decoding = GREEDY,
     ) -> None:
         super().__init__()
         self.model = model
         self.recipe, self.steps, self.end, self.seed = recipe, steps, end, seed
+        self.decoding = decoding
         self._losses: list[Tensor] = []
         freeze(model, recipe)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The mean of the examples' mean losses."""
-        # Dropout depends on the place in the run alone, so that a resumed run repeats it.
-        words = np.random.SeedSequence([self.seed, batch_idx, self.global_rank])
-        torch.manual_seed(int(words.generate_state(1, np.uint64)[0] >> 1))
+        self._seed_place(batch_idx)
         loss = self.losses(batch).mean()
         self._losses.append(loss.detach())
         return loss
@@ -82,7 +89,8 @@ class TransferModule(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> list[list[int]]:
         """For every example the tokens of its answer, padding and end of sequence included."""
-        answers = greedy(
+        self._seed_place(batch_idx)
+        answers = self.decoding(
             self.model,
             batch.images,
             batch.tokens,
@@ -91,6 +99,11 @@ class TransferModule(LightningModule):
             end=self.end,
         )
         return answers.tolist()
+
+    def _seed_place(self, batch_idx: int) -> None:
+        """Makes chance depend on the place in the run alone, so that a resumed run repeats it."""
+        words = np.random.SeedSequence([self.seed, batch_idx, self.global_rank])
+        torch.manual_seed(int(words.generate_state(1, np.uint64)[0] >> 1))
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW with the recipe's schedule, stepped at every update."""

@@ -1,0 +1,1 @@
+"""Captions cut into tokens as the official caption evaluation does, without Java."""

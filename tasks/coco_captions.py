@@ -1,0 +1,270 @@
+"""COCO captions: describe an image; and the same model's captions for the images of NoCaps.
+
+Sources: big_vision configs/proj/paligemma/transfers/cococap.py and datasets/nocaps/nocaps.py;
+files of Chen et al. 2015, Karpathy and Fei-Fei 2015 (the splits) and Agrawal et al. 2019 (NoCaps).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pg_transfer.metrics.captions import score_captions
+from pg_transfer.release import fault, find_file, find_images, read_records, refuse_repeated
+from pg_transfer.splits import select
+from pg_transfer.task import Answer, Example, Scores, Task
+
+PREFIX = "caption en"
+
+KARPATHY = "dataset_coco.json"
+SPLITS = ("train", "restval", "val", "test")
+SIZES = {
+    "train": 82_783, "restval": 30_504, "train+restval": 113_287, "val": 5_000, "test": 5_000,
+    "nocaps/val": 4_500,
+}  # fmt: skip
+YEARS = (2014, 2017)
+PARTS = ("train", "val")
+ANNOTATION_FOLDERS = ("", "annotations", "karpathy", "caption_datasets")
+IMAGE_FOLDERS = ("", "images", "coco")
+IMAGE_NAMES = ("COCO_train2014_{:012d}.jpg", "COCO_val2014_{:012d}.jpg", "{:012d}.jpg")
+
+NOCAPS = "nocaps/val"
+NOCAPS_FILE = "nocaps_val_4500_captions.json"
+NOCAPS_ANNOTATION_FOLDERS = ("", "annotations")
+NOCAPS_IMAGE_FOLDERS = (
+    "val", "validation", "images/val", "images/validation", "Images/validation", "images",
+)  # fmt: skip
+
+FETCH_SPLITS = (
+    f"Karpathy's splits are {KARPATHY} in caption_datasets.zip "
+    "(https://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip). COCO's own "
+    "captions, annotations_trainval2014.zip or annotations_trainval2017.zip of "
+    "https://cocodataset.org, do as well, but their validation set is another one."
+)
+FETCH_IMAGES = (
+    "Unzip train2014.zip and val2014.zip of https://cocodataset.org there, or train2017.zip and "
+    "val2017.zip: the same images under other names."
+)
+FETCH_NOCAPS = (
+    f"NoCaps is {NOCAPS_FILE} (https://nocaps.org) with the images it lists, of the validation set "
+    f"of OpenImages, in {NOCAPS_IMAGE_FOLDERS[0]}/ beside it."
+)
+
+
+class Captioned(NamedTuple):
+    """A record of any of the files: an image and what has been said of it.
+
+    Attributes:
+        id: COCO's, or NoCaps'.
+        split: one of `SPLITS`, or `NOCAPS`.
+        file_name: of the image, in the release that the record belongs to.
+        captions: as they were typed, spaces and line ends included.
+        domain: NoCaps': whether COCO knows such objects.
+    """
+
+    id: int
+    split: str
+    file_name: str
+    captions: tuple[str, ...]
+    domain: str | None = None
+
+
+class CocoCaptions(Task):
+    """Captions of COCO's images, in Karpathy's splits as the paper has them.
+
+    Splits are `train`, `restval`, `val`, `test`, their sums and slices ("train+restval",
+    "train[:98%]"), and `nocaps/val`. Where Karpathy's file is not at hand, COCO's own `train` and
+    `val` stand in, `restval` and `test` are empty, and `departures` says so.
+
+    Args:
+        root: the folder with the annotations and the folders of images.
+        annotations: Karpathy's file; by default looked for in `root`.
+        images: the folder with `train2014` and `val2014`, or `train2017` and `val2017`; by default
+            looked for in `root`.
+        nocaps: the folder of NoCaps, by default `nocaps` in `root`; needed by its split alone.
+
+    Raises:
+        FileNotFoundError: there are no annotations.
+    """
+
+    sizes = SIZES
+
+    def __init__(
+        self,
+        root: Path | str,
+        *,
+        annotations: Path | str | None = None,
+        images: Path | str | None = None,
+        nocaps: Path | str | None = None,
+    ) -> None:
+        self.root = Path(root)
+        self.nocaps = Path(nocaps) if nocaps else self.root / "nocaps"
+        self.annotations = _find_annotations(self.root, Path(annotations) if annotations else None)
+        places = [Path(images)] if images else [self.root / place for place in IMAGE_FOLDERS]
+        self._image_folders = [
+            place / f"{part}{year}" for place in places for year in YEARS for part in PARTS
+        ]
+
+    @property
+    def departures(self) -> Sequence[str]:
+        if len(self.annotations) == 1:
+            return ()
+        names = " and ".join(path.name for path in self.annotations)
+        return (
+            f"the splits are COCO's own ({names}), as there is no {KARPATHY} of Karpathy's in "
+            f"{self.root}: scores cannot be held against published ones",
+        )
+
+    def examples(self, split: str) -> Sequence[Example]:
+        """The images of `split`, each with all its captions.
+
+        Raises:
+            FileNotFoundError: an image, or NoCaps, is missing.
+            ValueError: no such split, or a record that cannot be right.
+        """
+        return select(split, self._read)
+
+    def score(self, answers: Sequence[Answer]) -> Scores:
+        """The caption metrics, CIDEr first; for NoCaps also the mean CIDEr of each domain.
+
+        That is the mean of the images' CIDEr within the whole split, whose captions all count as
+        documents.
+        """
+        metrics, examples = score_captions(
+            [answer.text for answer in answers], [answer.example.suffixes for answer in answers]
+        )
+        domains = defaultdict(list)
+        for answer, graded in zip(answers, examples, strict=True):
+            if answer.example.reference is not None:
+                name = f"CIDEr_{answer.example.reference}"
+                graded[name] = graded["CIDEr"]
+                domains[name].append(graded[name])
+        means = {name: 100 * sum(values) / len(values) for name, values in sorted(domains.items())}
+        return Scores(metrics | means, examples)
+
+    def submission(self, answers: Sequence[Answer]) -> list[dict[str, Any]]:
+        """COCO's results format, which is NoCaps' too."""
+        return [{"image_id": int(answer.example.id), "caption": answer.text} for answer in answers]
+
+    def kind(self, example: Example) -> str:
+        return example.reference or ""
+
+    def _read(self, name: str) -> list[Example]:
+        if name == NOCAPS:
+            places = [self.nocaps / place for place in NOCAPS_ANNOTATION_FOLDERS]
+            records = _read_official(find_file(NOCAPS_FILE, places, fetch=FETCH_NOCAPS), name)
+            folders = [self.nocaps / place for place in NOCAPS_IMAGE_FOLDERS]
+        elif name in SPLITS:
+            records = [record for record in self._records if record.split == name]
+            folders = self._image_folders
+        else:
+            known = ", ".join((*SPLITS, NOCAPS))
+            raise ValueError(f"COCO captions has no split {name!r}; there are {known}")
+        images = find_images(
+            {
+                record.id: (record.file_name, *(form.format(record.id) for form in IMAGE_NAMES))
+                for record in records
+            },
+            folders,
+            fetch=FETCH_NOCAPS if name == NOCAPS else FETCH_IMAGES,
+        )
+        return [
+            Example(
+                id=str(record.id),
+                image=images[record.id],
+                prefix=PREFIX,
+                suffixes=record.captions,
+                reference=record.domain,
+            )
+            for record in records
+        ]
+
+    @cached_property
+    def _records(self) -> list[Captioned]:
+        if len(self.annotations) == 1:
+            return _read_karpathy(self.annotations[0])
+        return [
+            record
+            for part, path in zip(PARTS, self.annotations, strict=True)
+            for record in _read_official(path, part)
+        ]
+
+
+def _find_annotations(root: Path, given: Path | None) -> tuple[Path, ...]:
+    """Karpathy's file, or COCO's own for each of `PARTS`."""
+    if given is not None:
+        return (find_file(given.name, [given.parent], fetch=FETCH_SPLITS),)
+    folders = [root / place for place in ANNOTATION_FOLDERS]
+    if not any((folder / KARPATHY).is_file() for folder in folders):
+        for year in YEARS:
+            for folder in folders:
+                own = tuple(folder / f"captions_{part}{year}.json" for part in PARTS)
+                if all(path.is_file() for path in own):
+                    return own
+    return (find_file(KARPATHY, folders, fetch=FETCH_SPLITS),)
+
+
+def _read_karpathy(path: Path) -> list[Captioned]:
+    records = []
+    for image in read_records(path, "images")["images"]:
+        try:
+            record = Captioned(
+                id=image["cocoid"],
+                split=image["split"],
+                file_name=image["filename"],
+                captions=tuple(sentence["raw"] for sentence in image["sentences"]),
+            )
+        except (KeyError, TypeError) as error:
+            what = f"no image with a split and sentences ({error!r})"
+            raise fault(path, f"{image!r:.80}", what) from error
+        if record.split not in SPLITS:
+            raise fault(path, f"cocoid {record.id}", f"split {record.split!r}")
+        records.append(record)
+    return _checked(path, records)
+
+
+def _read_official(path: Path, split: str) -> list[Captioned]:
+    """The images of a file in COCO's format, which NoCaps has taken over."""
+    content = read_records(path, "images", "annotations")
+    refuse_repeated(path, "annotation", (one.get("id") for one in content["annotations"]))
+    captions = defaultdict(list)
+    for annotation in content["annotations"]:
+        try:
+            captions[annotation["image_id"]].append(annotation["caption"])
+        except KeyError as error:
+            raise fault(
+                path, f"{annotation!r:.80}", f"no caption of an image ({error!r})"
+            ) from error
+    records = []
+    for image in content["images"]:
+        try:
+            record = Captioned(
+                id=image["id"],
+                split=split,
+                file_name=image["file_name"],
+                captions=tuple(captions.pop(image["id"], ())),
+                domain=image.get("domain"),
+            )
+        except KeyError as error:
+            raise fault(path, f"{image!r:.80}", f"no image ({error!r})") from error
+        records.append(record)
+    records = _checked(path, records)
+    if captions:
+        raise fault(path, f"image {next(iter(captions))}", "it has captions and is not listed")
+    return records
+
+
+def _checked(path: Path, records: list[Captioned]) -> list[Captioned]:
+    refuse_repeated(path, "image", (record.id for record in records))
+    for record in records:
+        if not isinstance(record.id, int):
+            raise fault(path, f"image {record.id!r}", "its id is no number")
+        if not record.captions:
+            raise fault(path, f"image {record.id}", "no caption")
+        for caption in record.captions:
+            if not isinstance(caption, str) or not caption.strip():
+                raise fault(path, f"image {record.id}", f"an empty caption, {caption!r}")
+    return records

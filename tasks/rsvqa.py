@@ -1,0 +1,247 @@
+"""RSVQA-LR and RSVQA-HR: questions about images from satellites and planes (Lobry et al. 2020).
+
+Sources: big_vision configs/proj/paligemma/transfers/rsvqa_{lr,hr}.py, datasets/rsvqa_{lr,hr}/ and
+evaluators/proj/paligemma/transfers/rsvqa.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from pg_transfer.metrics.vqa import FORMULAS, score_by_type
+from pg_transfer.release import fault, find_file, find_images, read_records, refuse_repeated
+from pg_transfer.splits import select
+from pg_transfer.task import Answer, Example, Scores, Task
+
+PREFIX = "answer en {question}"
+FOLDERS = ("", "annotations")
+IMAGE_NAMES = ("{}.tif", "{}.png")
+
+RANGES = (0, 10, 100, 1000)
+"""The last amount of each range; what is more has a range of its own."""
+
+
+def count_range(answer: str) -> str:
+    """The range of a count: "7" is "between 1 and 10"."""
+    return _range(int(answer), "")
+
+
+def area_range(answer: str) -> str:
+    """The range of an area: "7m2" is "between 1 m2 and 10 m2"."""
+    if not answer.endswith("m2"):
+        raise ValueError("no area in m2")
+    return _range(int(answer.removesuffix("m2")), " m2")
+
+
+def _range(amount: int, unit: str) -> str:
+    if amount < 0:
+        raise ValueError("a negative amount")
+    if amount == 0:
+        return f"0{unit}"
+    for before, last in pairwise(RANGES):
+        if amount <= last:
+            return f"between {before + 1}{unit} and {last}{unit}"
+    return f"more than {RANGES[-1]}{unit}"
+
+
+class Question(NamedTuple):
+    """An active record: a question about an image, and its answer as it is in the file."""
+
+    id: int
+    image_id: int
+    type: str
+    text: str
+    answer: str
+
+
+class RSVQA(Task):
+    """One example per active question; answers are in lower case, as for the paper.
+
+    Args:
+        root: the folder with the questions, the answers and the folder of images.
+        numeric: with the types that ask for an amount, which the paper leaves out.
+    """
+
+    published_sizes: ClassVar[Mapping[str, tuple[int, int]]]
+    """Questions of each split, without and with those types."""
+    formulas = FORMULAS
+
+    title: ClassVar[str]
+    splits: ClassVar[Sequence[str]]
+    file: ClassVar[str]
+    image_folder: ClassVar[str]
+    fetch: ClassVar[str]
+    types: ClassVar[Sequence[str]]
+    numeric_types: ClassVar[Mapping[str, Callable[[str], str]]]
+    """What is made of answers of these types."""
+
+    published_sizes: ClassVar[Mapping[str, tuple[int, int]]]
+    """Questions of each split, without and with those types."""
+    formulas = FORMULAS
+
+    def __init__(self, root: Path | str, *, numeric: bool = False) -> None:
+        self.root, self.numeric = Path(root), numeric
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        return {split: sizes[self.numeric] for split, sizes in self.published_sizes.items()}
+
+    @property
+    def departures(self) -> Sequence[str]:
+        if not self.numeric:
+            return ()
+        return (
+            f"{self.title} is taken with its numeric types ({', '.join(self.numeric_types)}), "
+            f"which published scores leave out",
+        )
+
+    def examples(self, split: str) -> Sequence[Example]:
+        """The questions of `split`, which may be a sum or a slice of `splits`.
+
+        Raises:
+            FileNotFoundError: questions, answers or images are missing.
+            ValueError: no such split, or a record that cannot be right.
+        """
+        return select(split, self._read)
+
+    def score(self, answers: Sequence[Answer]) -> Scores:
+        """The mean of the accuracies of the types first, then that of all answers, and each type's.
+
+        Answers are compared in lower case.
+        """
+        return score_by_type(
+            [answer.text.lower() for answer in answers],
+            [answer.example.suffixes[0] for answer in answers],
+            [answer.example.reference for answer in answers],
+        )
+
+    def kind(self, example: Example) -> str:
+        return example.reference
+
+    def _read(self, name: str) -> list[Example]:
+        if name not in self.splits:
+            known = ", ".join(self.splits)
+            raise ValueError(f"{self.title} has no split {name!r}; there are {known}")
+        questions = self._questions(name)
+        images = find_images(
+            {
+                question.image_id: [form.format(question.image_id) for form in IMAGE_NAMES]
+                for question in questions
+            },
+            [self.root / self.image_folder],
+            fetch=self.fetch,
+        )
+        return [
+            Example(
+                id=str(question.id),
+                image=images[question.image_id],
+                prefix=PREFIX.format(question=question.text),
+                suffixes=(question.answer,),
+                reference=question.type,
+            )
+            for question in questions
+        ]
+
+    def _questions(self, split: str) -> list[Question]:
+        folders = [self.root / place for place in FOLDERS]
+        asked, given = (
+            find_file(self.file.format(split, kind), folders, fetch=self.fetch)
+            for kind in ("questions", "answers")
+        )
+        answers = {one["id"]: one for one in _active(given, "answers")}
+        questions = (_question(asked, one, answers) for one in _active(asked, "questions"))
+        return [
+            question._replace(answer=self._target(asked, question))
+            for question in questions
+            if self._is_wanted(asked, question)
+        ]
+
+    def _is_wanted(self, path: Path, question: Question) -> bool:
+        if question.type not in (*self.types, *self.numeric_types):
+            raise fault(path, f"question {question.id}", f"the type {question.type!r}")
+        return self.numeric or question.type in self.types
+
+    def _target(self, path: Path, question: Question) -> str:
+        try:
+            return self.numeric_types.get(question.type, str)(question.answer).lower()
+        except ValueError as error:
+            what = f"{question.answer!r} for an answer of type {question.type} ({error})"
+            raise fault(path, f"question {question.id}", what) from error
+
+
+class LowResolution(RSVQA):
+    """RSVQA-LR: Sentinel-2, ten metres a pixel; counts are told as ranges."""
+
+    title = "RSVQA-LR"
+    splits = ("train", "val", "test")
+    file = "LR_split_{}_{}.json"
+    image_folder = "Images_LR"
+    fetch = (
+        "The JSON files and Images_LR.zip of https://zenodo.org/records/6344334 are needed; "
+        "unzip the images there."
+    )
+    types = ("comp", "presence", "rural_urban")
+    numeric_types: ClassVar = {"count": count_range}
+    published_sizes: ClassVar = {
+        "train": (39_441, 57_223), "val": (6_782, 10_005), "train+val": (46_223, 67_228),
+        "test": (6_782, 10_004),
+    }  # fmt: skip
+
+
+class HighResolution(RSVQA):
+    """RSVQA-HR: aerial images, 15 cm a pixel; areas are told as ranges, counts are not.
+
+    `test_phili` shows a city and comes from an instrument that the other splits do not have; the
+    paper calls it test2.
+    """
+
+    title = "RSVQA-HR"
+    splits = ("train", "val", "test", "test_phili")
+    file = "USGS_split_{}_{}.json"
+    image_folder = "Data"
+    fetch = (
+        "The JSON files and Images.tar of https://zenodo.org/records/6344367 are needed; "
+        "unpack the images, a folder Data, there."
+    )
+    types = ("comp", "presence")
+    numeric_types: ClassVar = {"area": area_range, "count": str}
+    published_sizes: ClassVar = {
+        "train": (371_834, 625_340), "val": (60_405, 102_843), "train+val": (432_239, 728_183),
+        "test": (131_468, 222_684), "test_phili": (62_554, 105_647),
+    }  # fmt: skip
+
+
+def _active(path: Path, name: str) -> list[dict[str, Any]]:
+    """The records of `path` that are of its split; the others have an id and nothing else."""
+    records = read_records(path, name)[name]
+    for record in records:
+        if not {"id", "active"} <= record.keys():
+            raise fault(path, f"{record!r:.80}", "no `id` or no `active`")
+    refuse_repeated(path, "id", (record["id"] for record in records))
+    return [record for record in records if record["active"]]
+
+
+def _question(
+    path: Path, record: dict[str, Any], answers: Mapping[int, dict[str, Any]]
+) -> Question:
+    try:
+        answer = answers[record["answers_ids"][0]]
+        question = Question(
+            id=record["id"],
+            image_id=record["img_id"],
+            type=record["type"],
+            text=record["question"],
+            answer=answer["answer"],
+        )
+        owner = answer["question_id"]
+    except (KeyError, IndexError, TypeError) as error:
+        what = f"no question with an active answer ({error!r})"
+        raise fault(path, f"question {record['id']}", what) from error
+    if owner != question.id:
+        raise fault(path, f"question {question.id}", f"its answer is one to question {owner}")
+    if not (question.text.strip() and question.answer.strip()):
+        raise fault(path, f"question {question.id}", "an empty question or answer")
+    return question

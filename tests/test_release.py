@@ -1,0 +1,76 @@
+"""Finding and reading the files of a release."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pg_transfer.release import find_file, find_images, read_records, refuse_repeated
+
+
+def touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+def test_the_first_file_there_is_taken(tmp_path: Path) -> None:
+    first, second = touch(tmp_path / "b" / "x.json"), touch(tmp_path / "c" / "x.json")
+    folders = [tmp_path / name for name in "abc"]
+    assert find_file("x.json", folders, fetch="") == first
+    first.unlink()
+    first.mkdir()  # a folder is no file
+    assert find_file("x.json", folders, fetch="") == second
+
+
+def test_a_missing_file_is_said_where_and_whence(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in "ab"]
+    complaint = r"no x\.json in \S+/a or \S+/b\.\nIt is at example\.org"
+    with pytest.raises(FileNotFoundError, match=complaint):
+        find_file("x.json", folders, fetch="It is at example.org")
+
+
+def test_images_are_found_under_any_name_in_any_folder(tmp_path: Path) -> None:
+    here = touch(tmp_path / "2014" / "COCO_7.jpg")
+    there = touch(tmp_path / "2017" / "8.jpg")
+    touch(tmp_path / "2017" / "COCO_7.jpg")
+    names = {7: ("COCO_7.jpg", "7.jpg"), 8: ("COCO_8.jpg", "8.jpg")}
+    folders = [tmp_path / name for name in ("2014", "2015", "2017")]
+    assert find_images(names, folders, fetch="") == {7: here, 8: there}
+    assert find_images({}, [tmp_path / "2015"], fetch="") == {}
+
+
+def test_missing_images_are_counted(tmp_path: Path) -> None:
+    touch(tmp_path / "images" / "1.tif")
+    names = {1: ["1.tif"], 2: ["2.tif"], 3: ["3.tif"]}
+    with pytest.raises(FileNotFoundError, match=r"2 of 3 .* not in \S+images; .* is 2\.tif\.\nGo"):
+        find_images(names, [tmp_path / "images", tmp_path / "pictures"], fetch="Go")
+    with pytest.raises(FileNotFoundError, match=r"3 of 3 .*photos or .*pics, none of which exis"):
+        find_images(names, [tmp_path / "photos", tmp_path / "pics"], fetch="")
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ('{"questions": [{"id": 1}, {"i', "cut short or no JSON"),
+        ("", "cut short or no JSON"),
+        ("<html>404</html>", "cut short or no JSON"),
+        ("[]", "no list of records named 'questions'"),
+        ('{"answers": []}', "no list of records named 'questions'"),
+        ('{"questions": [7]}', "no list of records named 'questions'"),
+    ],
+)
+def test_files_that_are_no_lists_of_records_are_named(
+    tmp_path: Path, content: str, complaint: str
+) -> None:
+    path = tmp_path / "some.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=f"some.json, the whole file: {complaint}"):
+        read_records(path, "questions")
+
+
+def test_repeated_ids_are_counted() -> None:
+    refuse_repeated(Path("a.json"), "id", [3, 1, 2])
+    with pytest.raises(ValueError, match=r"a\.json, id 3: it comes twice; so do 1 others"):
+        refuse_repeated(Path("a.json"), "id", [3, 1, 3, 2, 1])

@@ -1,0 +1,63 @@
+"""Sums and slices of splits."""
+
+from __future__ import annotations
+
+import pytest
+
+from pg_transfer.splits import select
+from pg_transfer.task import Example
+
+
+def read(name: str) -> list[Example]:
+    """A hundred examples of `train`, thirty-one of `val`."""
+    sizes = {"train": 100, "val": 31}
+    if name not in sizes:
+        raise ValueError(f"no split {name!r}")
+    return [Example(f"{name}{number}", image=lambda: None) for number in range(sizes[name])]
+
+
+def ids(expression: str) -> list[str]:
+    return [example.id for example in select(expression, read)]
+
+
+def test_a_whole_split_keeps_its_order() -> None:
+    assert ids("val") == ids("val[:]") == [f"val{number}" for number in range(31)]
+    assert ids("train+val") == ids("train + val") == ids("train") + ids("val")
+
+
+def test_slices_have_the_sizes_of_tensorflow_datasets() -> None:
+    # 10 % of 31 is 3.1 and goes to 3; 5 % is 1.55 and goes to 2; 50 % is 15.5, to the even 16.
+    sizes = {
+        "train[:98%]": 98, "train[-2%:]": 2, "train[:7]": 7, "train[-7:]": 7, "train[10:30]": 20,
+        "train[:500]": 100, "val[:10%]": 3, "val[-5%:]": 2, "val[50%:]": 15, "val[:-5%]": 29,
+    }  # fmt: skip
+    assert {expression: len(ids(expression)) for expression in sizes} == sizes
+    # Of COCO's 82,783: round(0.98 * 82,783) = round(81,127.34), and the rest.
+    many = [Example(str(number), image=lambda: None) for number in range(82_783)]
+    assert len(select("train[:98%]", lambda _: many)) == 81_127
+    assert len(select("train[-2%:]", lambda _: many)) == 1_656
+
+
+def test_slices_complement_each_other() -> None:
+    first, last = ids("train[:98%]"), ids("train[-2%:]")
+    assert not set(first) & set(last)
+    assert set(first) | set(last) == set(ids("train"))
+    assert ids("train[:98%]+val") == first + ids("val")
+
+
+def test_slices_take_from_the_whole_file_and_always_the_same() -> None:
+    chosen = [int(name.removeprefix("train")) for name in ids("train[:20]")]
+    assert max(chosen) > 60 and min(chosen) < 40
+    backwards = select("train[:20]", lambda name: read(name)[::-1])
+    assert [example.id for example in backwards] == ids("train[:20]")
+
+
+@pytest.mark.parametrize("expression", ["train[", "train[5]", "train[:1.5%]", "", "train+", "[:3]"])
+def test_other_expressions_are_refused(expression: str) -> None:
+    with pytest.raises(ValueError, match=r"is no split; write them as train, train\+val"):
+        select(expression, read)
+
+
+def test_unknown_names_are_the_readers_affair() -> None:
+    with pytest.raises(ValueError, match="no split 'dev'"):
+        select("train+dev[:3]", read)
