@@ -5,8 +5,8 @@ from __future__ import annotations
 import hydra
 from omegaconf import DictConfig
 
-from pg_transfer.assemble import register_resolvers
 from pg_transfer.console import quiet_libraries, reports_errors
+from pg_transfer.settings import register_resolvers
 
 register_resolvers()
 quiet_libraries()

@@ -11,8 +11,8 @@ from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pg_transfer.assemble import register_resolvers
 from pg_transfer.model.config import SIZES
+from pg_transfer.settings import register_resolvers
 
 CONF = Path(__file__).parents[1] / "conf"
 

@@ -45,17 +45,22 @@ ALLOWED = {
     },
     "pg_transfer.assemble": {
         "pg_transfer.task", "pg_transfer.hub", "pg_transfer.text", "pg_transfer.model",
-        "pg_transfer.training", "pg_transfer.console",
+        "pg_transfer.training", "pg_transfer.console", "pg_transfer.settings",
     },
     "pg_transfer.published": set(),
     "pg_transfer.report": {
         "pg_transfer.task", "pg_transfer.metrics", "pg_transfer.published",
     },
     "pg_transfer.transfer": {
+        "pg_transfer.assemble", "pg_transfer.console", "pg_transfer.evaluation",
+        "pg_transfer.task", "pg_transfer.training",
+    },
+    "pg_transfer.evaluation": {
         "pg_transfer.assemble", "pg_transfer.answers", "pg_transfer.console",
         "pg_transfer.page", "pg_transfer.pictures", "pg_transfer.published", "pg_transfer.report",
         "pg_transfer.task", "pg_transfer.training",
     },
+    "pg_transfer.settings": {"pg_transfer.task", "pg_transfer.training"},
 }  # fmt: skip
 
 # Libraries that only these modules may import.
@@ -64,6 +69,7 @@ RESERVED = {
     "hydra": {"pg_transfer.assemble", "pg_transfer.transfer", "pg_transfer.console"},
     "torch": {
         "pg_transfer.model", "pg_transfer.training", "pg_transfer.assemble",
+        "pg_transfer.settings",
         "pg_transfer.segmentation.codec",
     },
     "transformers": set(),

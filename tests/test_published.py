@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from pg_transfer.assemble import register_resolvers
 from pg_transfer.model.config import SIZES
 from pg_transfer.published import COMMIT, MODEL, RESULTS, SOURCE, published
+from pg_transfer.settings import register_resolvers
 
 CONF = Path(__file__).parents[1] / "conf"
 LAUNCH = ("coco_captions", "refcoco", "rsvqa_hr", "rsvqa_lr", "textvqa")

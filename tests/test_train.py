@@ -17,14 +17,16 @@ from lightning.pytorch import Callback
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
-from pg_transfer.assemble import assemble, register_resolvers
+from pg_transfer.assemble import assemble
+from pg_transfer.settings import register_resolvers
 from pg_transfer.training.checkpoints import LAST
 
 ROOT = Path(__file__).parents[1]
 
 SHORT = [
     "splits.train=val", "recipe.epochs=1.5", "recipe.batch_size=8", "micro_batch=4",
-    "recipe.dropout=0.1", "splits.report=[val]", "validations=2", "checkpoint_minutes=0", "score_before=false",
+    "recipe.dropout=0.1", "splits.report=[val]", "validations=2", "checkpoint_minutes=0",
+    "score_before=false", "page=20",
     "evaluation_batch=128", "pictured=2", "trainer=cpu",
 ]  # fmt: skip
 

@@ -22,57 +22,16 @@ from pg_transfer.model.checkpoint import load_weights
 from pg_transfer.model.config import released
 from pg_transfer.model.decoding import Decoding
 from pg_transfer.model.paligemma import PaliGemma
+from pg_transfer.settings import read_antialias, refuse_bfloat16_masters, refuse_foreign_codec
 from pg_transfer.task import Scores, Task
 from pg_transfer.text.tokenizer import Tokenizer, load_tokenizer
-from pg_transfer.training.batches import Antialias, Reader, accumulation
+from pg_transfer.training.batches import Reader, accumulation
 from pg_transfer.training.checkpoints import KeepCheckpoints, read_weights
 from pg_transfer.training.data import TransferData, choose_reported
 from pg_transfer.training.module import TransferModule
 from pg_transfer.training.recipe import Recipe
 from pg_transfer.training.scoring import ScoreTask
 from pg_transfer.training.watching import CountCuts, Progress, Speedometer
-
-
-def paper(key: str, *, _root_: DictConfig) -> Any:
-    """Resolves `${paper:lr}` to the published value for this task at this resolution.
-
-    Raises:
-        ValueError: nothing was published for it.
-    """
-    recipes, resolution = _root_.recipes, _root_.resolution
-    if resolution not in recipes:
-        raise ValueError(
-            f"no published recipe at resolution={resolution}; this task has "
-            f"{', '.join(map(str, recipes))}. For another one give every line of the recipe by "
-            f"hand: recipe.lr=... and so on"
-        )
-    return recipes[resolution][key]
-
-
-def split(line: str, *, _root_: DictConfig) -> Any:
-    """Resolves `${split:train}` to that line of the task's `split_tables`.
-
-    Raises:
-        ValueError: `final_split` is neither true nor false.
-    """
-    if not isinstance(_root_.final_split, bool):
-        raise ValueError(
-            f"final_split={_root_.final_split} is neither true (the published splits) nor false "
-            f"(part of the training data held out, to tune on)"
-        )
-    return _root_.split_tables["final" if _root_.final_split else "tuning"][line]
-
-
-def precision() -> str:
-    """Resolves `${precision:}`: float32 weights, with bfloat16 compute on a GPU."""
-    return "bf16-mixed" if torch.cuda.is_available() else "32-true"
-
-
-def register_resolvers() -> None:
-    """Makes `${paper:...}`, `${split:...}` and `${precision:}` known, before Hydra composes."""
-    OmegaConf.register_new_resolver("paper", paper, replace=True)
-    OmegaConf.register_new_resolver("split", split, replace=True)
-    OmegaConf.register_new_resolver("precision", precision, replace=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,20 +149,6 @@ def build_data(
     )
 
 
-def read_antialias(config: DictConfig) -> Antialias:
-    """The task's two flags.
-
-    Raises:
-        ValueError: there is one for both.
-    """
-    if not isinstance(config.antialias, DictConfig):
-        raise ValueError(
-            f"antialias={config.antialias}: training and evaluation have a flag each, "
-            f"antialias.train=... and antialias.evaluate=..."
-        )
-    return Antialias(**config.antialias)
-
-
 @rank_zero_only
 def say(remark: str) -> None:
     """Prints it, once where there are several processes."""
@@ -259,27 +204,6 @@ def csv_log(folder: Path) -> CSVLogger:
     return CSVLogger(folder, name="", version="")
 
 
-def refuse_bfloat16_masters(recipe: Recipe, precision: str) -> None:
-    """Raises ValueError where pure bfloat16 weights would round the updates away."""
-    if precision in ("bf16-true", "16-true") and recipe.lr < 1e-4:
-        raise ValueError(
-            f"trainer.precision={precision} with recipe.lr={recipe.lr}: weights of so few bits do "
-            f"not move at such a learning rate (one update is far below their spacing). Take "
-            f"trainer.precision=bf16-mixed: float32 weights, bfloat16 compute"
-        )
-
-
-def refuse_foreign_codec(task: Task, weights: str | None) -> None:
-    """Raises ValueError where a pretrained model would be taught another mask alphabet."""
-    codec = getattr(task, "mask_codec", None)
-    if weights and codec is not None and not codec.official:
-        raise ValueError(
-            f"{weights} has learnt what <seg> tokens mean from the official mask codec, and "
-            f"model.mask_codec is another one: its answers would be read wrongly and its knowledge "
-            f"lost. Point model.mask_codec at vae-oid.npz, or start from nothing with model=tiny"
-        )
-
-
 def read_tokenizer(config: DictConfig) -> Tokenizer:
     """The model's tokenizer; from the hub where it is not at hand."""
     source = config.model.tokenizer
@@ -314,7 +238,12 @@ def build_model(config: DictConfig, *, vocabulary: int, is_empty: bool) -> PaliG
     if is_empty:
         return model
     if weights:
-        load_weights(model, weights_folder(weights))
+        report = load_weights(model, weights_folder(weights))
+        if report.resized_from is not None:
+            say(
+                f"note: {weights} is made for {report.resized_from} px; its position embeddings "
+                f"were resampled for {config.resolution} px"
+            )
     else:
         model.initialise(torch.Generator().manual_seed(config.seed))
     return model

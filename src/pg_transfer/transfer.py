@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
-from pg_transfer.answers import file_name, read_answers, write_answers
-from pg_transfer.assemble import Run, assemble, build_task
-from pg_transfer.console import CONSOLE, facts_table, score_table
-from pg_transfer.page import Side, write_page
-from pg_transfer.pictures import draw_answers
-from pg_transfer.report import NOTHING, Report, build_report, cells
+from pg_transfer.assemble import Run, assemble
+from pg_transfer.console import CONSOLE, facts_table
+from pg_transfer.evaluation import CONFIG, report_run
 from pg_transfer.task import Scores
-from pg_transfer.training.checkpoints import BEST, LAST
+from pg_transfer.training.checkpoints import LAST
 from pg_transfer.training.optimizer import PARTS
-
-CONFIG = "config.yaml"
 
 
 def transfer(config: DictConfig) -> None:
@@ -67,90 +60,6 @@ def transfer(config: DictConfig) -> None:
     if cut := run.cuts.report():
         CONSOLE.print(f"[bold]cut:[/bold] {cut}")
     CONSOLE.print(f"again: python evaluate.py run={folder}")
-
-
-def evaluate(config: DictConfig) -> None:
-    """Scores a run's checkpoint, or a file of answers to one of its splits.
-
-    Raises:
-        FileNotFoundError: no run or no checkpoint there.
-        ValueError: `answers` without `split`, or `compare` with nothing to compare.
-    """
-    checkpoint = Path(config.checkpoint)
-    if config.run is None and checkpoint.suffix != ".ckpt":
-        raise ValueError("give run=, the folder of a train.py run, or checkpoint=, a .ckpt in one")
-    folder = Path(config.run) if config.run is not None else checkpoint.parent.parent
-    if not (folder / CONFIG).is_file():
-        raise FileNotFoundError(f"{folder} holds no {CONFIG}; give the folder of a train.py run")
-    settings = OmegaConf.load(folder / CONFIG)
-    assert isinstance(settings, DictConfig)
-    with open_dict(settings):
-        settings.pictured, settings.page = config.pictured, config.page
-        settings.model.weights = None
-        for key in ("beams", "temperature", "nucleus", "evaluation_batch"):
-            if config[key] is not None:
-                settings[key] = config[key]
-        if config.root is not None:
-            settings.task.root = config.root
-    compared = None if config.compare is None else Path(config.compare)
-    if compared is not None and (config.answers is None or not config.page):
-        raise ValueError(f"compare={compared} needs answers=... to lie beside, and a page above 0")
-    if config.answers is not None:
-        score_file(settings, Path(config.answers), config.split, folder, compared=compared)
-        return
-    names = {"last": LAST, "best": BEST}
-    if config.checkpoint in names:
-        checkpoint = folder / "checkpoints" / names[config.checkpoint]
-    run = assemble(settings, folder, checkpoint=checkpoint)
-    splits = run.report if config.split is None else [config.split]
-    name = report_name(config, run.module.decoding.label)
-    report_run(run, settings, {split: run.score(split) for split in splits}, name=name)
-
-
-def score_file(
-    settings: DictConfig,
-    path: Path,
-    split: str | None,
-    folder: Path,
-    *,
-    compared: Path | None = None,
-) -> None:
-    """Scores saved answers; no model is needed.
-
-    The page shows them, beside those of the file `compared` if there is one.
-    """
-    if split is None:
-        raise ValueError(f"answers={path} needs split=..., the one that was answered")
-    paths = [path] if compared is None else [path, compared]
-    for file in paths:
-        if not file.is_file():
-            raise FileNotFoundError(f"no file of answers at {file}")
-    task = build_task(settings)
-    examples = task.examples(split)
-    given = [read_answers(file, examples) for file in paths]
-    sides = [
-        Side(str(file), answers, task.score(answers))
-        for file, answers in zip(paths, given, strict=True)
-    ]
-    _, answers, scores = sides[0]
-    report = build_report(
-        {split: scores}, task.formulas, **what(settings),
-        facts={"answers": str(path)}, notes=task.departures,
-    )  # fmt: skip
-    show_report(report, folder / f"report-{path.stem}.md")
-    rescored = folder / "answers" / f"{path.stem}-rescored"
-    write_answers(rescored.with_suffix(".jsonl"), answers, scores)
-    if settings.pictured:
-        graded = list(zip(answers, scores.examples, strict=True))[: settings.pictured]
-        draw_answers(task, graded, folder / "pictures" / f"{rescored.name}.png")
-    if settings.page:
-        name = rescored.name
-        if compared is not None:  # its name alone is often the same
-            other = "-".join(compared.resolve().with_suffix("").parts[-3:])
-            name = file_name(f"{path.stem}-against-{other}")
-        page = folder / "pages" / f"{name}.html"
-        write_page(page, task, sides, split=split, most=settings.page)
-        CONSOLE.print(f"page of the answers: {page}")
 
 
 def require_same_run(folder: Path, config: DictConfig) -> None:
@@ -210,58 +119,3 @@ def plan(run: Run) -> list[tuple[str, str]]:
         ("precision", str(trainer.precision)),
     ]
     return facts
-
-
-def report_name(config: DictConfig, label: str) -> str:
-    """What an evaluation's report is called: after whatever is not as at the end of training."""
-    differs = any(config[key] is not None for key in ("beams", "temperature", "nucleus"))
-    parts = [
-        "report",
-        Path(config.checkpoint).stem if config.checkpoint != "last" else "",
-        file_name(config.split or ""),
-        (label or "greedy") if differs else "",
-    ]
-    return "-".join(filter(None, parts))
-
-
-def report_run(
-    run: Run,
-    settings: DictConfig,
-    scores: Mapping[str, Scores],
-    *,
-    name: str,
-    before: Mapping[str, Scores] = NOTHING,
-) -> None:
-    """Shows and saves the report on the scores of a model; one process does."""
-    if not run.trainer.is_global_zero:
-        return
-    facts = {"step": run.step, "decoding": run.module.decoding.label or "greedy"}
-    report = build_report(
-        scores, run.task.formulas, **what(settings),
-        facts=facts, notes=run.remarks, before=before,
-    )  # fmt: skip
-    show_report(report, run.folder / f"{name}.md")
-    if run.scorer.picture is not None:
-        CONSOLE.print(f"picture of the answers: {run.scorer.picture}")
-    for split in scores:
-        if split in run.scorer.pages:
-            CONSOLE.print(f"page of the answers to {split}: {run.scorer.pages[split]}")
-
-
-def what(settings: DictConfig) -> dict[str, Any]:
-    """What a run's results have to be compared by."""
-    return {
-        "task": settings.get("task_name") or settings.task._target_,
-        "model": settings.model.size,
-        "resolution": settings.resolution,
-    }
-
-
-def show_report(report: Report, path: Path) -> None:
-    """Prints the scores of every split beside what was published, and saves the same."""
-    for split, lines in report.splits.items():
-        CONSOLE.print(score_table(split, cells(lines)))
-    for note in report.notes:
-        CONSOLE.print(f"note: {note}", markup=False)
-    report.save(path)
-    CONSOLE.print(f"report: {path}")

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from pycocoevalcap import eval as official
+from pycocoevalcap.meteor.meteor import Meteor
 from pycocotools.coco import COCO
 
 from pg_transfer.metrics import captions
@@ -29,7 +34,17 @@ RESULTS = {
     5: "",
 }
 # What COCOEvalCap says, with METEOR 1.5 and OpenJDK 17; the images in the order 42, 7, 30, 5.
-OFFICIAL: dict[str, float] = {}
+OFFICIAL = {
+    "Bleu_1": 0.7222222221820989,
+    "Bleu_2": 0.5805489100806612,
+    "Bleu_3": 0.3829794395146968,
+    "Bleu_4": 4.99828443922142e-05,
+    "METEOR": 0.28724691540576885,
+    "ROUGE_L": 0.4393807026325859,
+    "CIDEr": 0.9597281341771504,
+}
+OFFICIAL_CIDER = [1.0313035583209236, 1.1240404103216861, 1.6835685680659915, 0]
+BLEU = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4")
 NO_JAVA = {
     name: "it needs Java, and there is no `java` on this machine" for name in ("METEOR", "SPICE")
 }
@@ -61,17 +76,27 @@ def run(*arguments: Any) -> None:
     main([str(argument) for argument in arguments])
 
 
+def score(**options: Any) -> captions.CaptionScores:
+    return official_scores(list(RESULTS.values()), list(REFERENCES.values()), **options)
+
+
 def test_equals_what_was_recorded(no_java: None) -> None:
-    scores = official_scores(list(RESULTS.values()), list(REFERENCES.values()))
+    scores = score()
+    assert list(scores.metrics) == [name for name in METRICS if name not in NO_JAVA]
+    assert scores.metrics == pytest.approx(
+        {name: OFFICIAL[name] for name in scores.metrics}, rel=1e-12
+    )
+    assert [one["CIDEr"] for one in scores.examples] == pytest.approx(OFFICIAL_CIDER, rel=1e-12)
+    assert [list(one) for one in scores.examples] == [list(scores.metrics)] * 4
     assert scores.left_out == NO_JAVA
-    assert scores.metrics == {name: OFFICIAL[name] for name in METRICS if name not in NO_JAVA}
 
 
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # the official METEOR's pipes
 @pytest.mark.parametrize(
     "meteor", [pytest.param(True, marks=pytest.mark.slow), False], ids=["meteor", "no meteor"]
 )
 def test_equals_the_official_evaluation(
-    files: tuple[Path, Path], meteor: bool, capsys: pytest.CaptureFixture, monkeypatch: Any
+    files: tuple[Path, Path], meteor: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if shutil.which("java") is None:
         pytest.skip("no Java")
@@ -80,23 +105,25 @@ def test_equals_the_official_evaluation(
     coco = COCO(str(files[0]))
     evaluation = official.COCOEvalCap(coco, coco.loadRes(str(files[1])))
     evaluation.evaluate()
-    capsys.readouterr()
     if not meteor:
         monkeypatch.setattr(shutil, "which", lambda _: None)
+    scores = score()
+    assert list(scores.left_out) == (["SPICE"] if meteor else ["METEOR", "SPICE"])
+    for name in METRICS:
+        assert (name in scores.metrics) == (name not in scores.left_out)
+    assert scores.metrics == {name: evaluation.eval[name] for name in scores.metrics}
+    assert scores.metrics == pytest.approx({name: OFFICIAL[name] for name in scores.metrics})
+    for image, singles in zip(REFERENCES, scores.examples, strict=True):
+        assert singles == {name: evaluation.imgToEval[image][name] for name in scores.metrics}
+
+
+def test_files_are_scored_in_the_order_of_the_references(
+    no_java: None, files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     run("--references", files[0], "--results", files[1])
-    ours = json.loads(capsys.readouterr().out)
-    left_out = ours.pop("left_out")
-    assert ours == {name: evaluation.eval[name] for name in METRICS if name not in left_out}
-    assert list(left_out) == (["SPICE"] if meteor else ["METEOR", "SPICE"])
-    for image, singles in zip(
-        REFERENCES,
-        official_scores(list(RESULTS.values()), list(REFERENCES.values()), BLEU_AND_CIDER).examples,
-        strict=True,
-    ):
-        assert singles == {name: evaluation.imgToEval[image][name] for name in BLEU_AND_CIDER}
-
-
-BLEU_AND_CIDER = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "CIDEr")
+    printed = capsys.readouterr().out
+    assert json.loads(printed) == score().metrics | {"left_out": NO_JAVA}
+    assert printed.index("Bleu_4") < printed.index("ROUGE_L") < printed.index("CIDEr")
 
 
 class Silent:
@@ -107,3 +134,177 @@ class Silent:
 
     def compute_score(self, gts: dict, res: dict) -> tuple[float, list[float]]:
         return 0.0, [0.0] * len(gts)
+
+
+def test_by_hand(no_java: None) -> None:
+    # The second shares no word with its references. Of eight words four are right, of six pairs
+    # three, of four triples two, of two quadruples one: half of each. Both captions are as long as
+    # a reference, so that nothing is taken off.
+    said = ["a dog runs fast", "zebras graze in peace"]
+    written = [["a dog runs fast"], ["the bus is red", "one red bus"]]
+    scores = official_scores(said, written, ("ROUGE_L", *BLEU))
+    assert scores.metrics == pytest.approx(dict.fromkeys([*BLEU, "ROUGE_L"], 0.5), abs=1e-6)
+    assert [one["ROUGE_L"] for one in scores.examples] == [1, 0]
+    # CIDEr of a caption that is the only reference is 10, if other images do not share its words.
+    assert official_scores(said, written, ["CIDEr"]).metrics["CIDEr"] == pytest.approx(10 / 2)
+
+
+def test_tasks_report_percent_and_cider_first(
+    no_java: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        scores = score_captions(list(RESULTS.values()), list(REFERENCES.values()))
+    assert list(scores.metrics) == ["CIDEr", *BLEU, "ROUGE_L"]
+    assert scores.metrics["CIDEr"] == pytest.approx(95.97281341771504, rel=1e-12)
+    assert scores.examples[0]["CIDEr"] == pytest.approx(OFFICIAL_CIDER[0], rel=1e-12)
+    assert caplog.messages == [f"{name} is left out: {reason}" for name, reason in NO_JAVA.items()]
+
+
+class Dying(Meteor):
+    """A METEOR whose Java program ends at once."""
+
+    def __init__(self) -> None:
+        self.meteor_p = subprocess.Popen(
+            [sys.executable, "-c", ""],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        self.lock = threading.Lock()
+
+
+@pytest.fixture
+def java_says(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+    """Puts something else in the place of the programs in Java, which then seem to be there."""
+
+    def replace(meteor: Any, spice: Any = Silent, jars: Sequence[Path] = ()) -> None:
+        monkeypatch.setattr(shutil, "which", lambda _: "java")
+        monkeypatch.setattr(captions, "Meteor", meteor)
+        monkeypatch.setattr(captions, "Spice", spice)
+        monkeypatch.setattr(captions, "SPICE_JARS", jars)
+
+    return replace
+
+
+def test_a_program_that_dies_costs_its_metric_alone(java_says: Callable) -> None:
+    java_says(Dying)
+    scores = score(wanted=["METEOR", "CIDEr"])
+    assert scores.metrics == {"CIDEr": pytest.approx(OFFICIAL["CIDEr"])}
+    assert list(scores.left_out) == ["METEOR"]
+    assert scores.left_out["METEOR"].startswith("its Java program has failed")
+
+
+class Spice:
+    """Says something on standard output, as its child process would."""
+
+    def compute_score(self, gts: dict, res: dict) -> tuple[float, list[dict]]:
+        subprocess.run([sys.executable, "-c", "print('SPICE evaluation took: 1 s')"], check=True)
+        assert gts[1][2] == "dogs cats etc." and res[1] == ["two dogs run"]
+        return 0.25, [{"All": {"f": part / 6}, "Color": {"f": 1.0}} for part in range(4)]
+
+
+class Crashing(Spice):
+    def compute_score(self, gts: dict, res: dict) -> tuple[float, list[dict]]:
+        raise subprocess.CalledProcessError(1, ["java", "-jar"])
+
+
+def test_spice_where_its_models_are(java_says: Callable, capfd: pytest.CaptureFixture[str]) -> None:
+    java_says(Dying, Spice)
+    scores = score(wanted=["SPICE"])
+    assert (scores.metrics, scores.left_out) == ({"SPICE": 0.25}, {})
+    assert [one["SPICE"] for one in scores.examples] == [0, 1 / 6, 2 / 6, 3 / 6]
+    out, err = capfd.readouterr()
+    assert out == "" and "took: 1 s" in err
+
+
+def test_spice_that_fails_or_has_no_models_is_left_out(java_says: Callable, tmp_path: Path) -> None:
+    java_says(Dying, Crashing)
+    assert "exit status 1" in score(wanted=["SPICE"]).left_out["SPICE"]
+    java_says(Dying, Spice, jars=[tmp_path / "stanford-corenlp-3.6.0.jar"])
+    assert "get_stanford_models` downloads" in score(wanted=["SPICE"]).left_out["SPICE"]
+
+
+@pytest.mark.parametrize(
+    ("said", "written", "complaint"),
+    [
+        ([], [], "0 captions"),
+        (["a"], [["a"], ["b"]], "1 captions .* 2 images"),
+        (["a", "b"], [["a"], []], "an image has no reference"),
+        (["a"], [["...", ""]], "not one word"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused(said: list, written: list, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        official_scores(said, written)
+
+
+def test_unknown_metrics_are_refused() -> None:
+    with pytest.raises(ValueError, match="no metric 'CIDER'; there are Bleu_1"):
+        official_scores(["a"], [["a"]], ["CIDER"])
+
+
+def test_part_of_a_split_is_scored_as_a_set_of_its_own(
+    no_java: None, files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = json.loads(files[1].read_text())
+    files[1].write_text(json.dumps(results[:3]))
+    with pytest.raises(SystemExit, match=r"1 of 4 have no result, the first is 42; .* --subset"):
+        run("--references", files[0], "--results", files[1])
+    run("--references", files[0], "--results", files[1], "--subset")
+    printed = json.loads(capsys.readouterr().out)
+    part = official_scores(list(RESULTS.values())[1:], list(REFERENCES.values())[1:])
+    assert printed == part.metrics | {"left_out": NO_JAVA}
+
+
+def edited(path: Path, edit: Callable[[Any], Any]) -> None:
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("file", "edit", "complaint"),
+    [
+        (
+            1,
+            lambda rows: rows[0].update(image_id=99),
+            "1 of 4 results .* 99; is it the right split",
+        ),
+        (1, lambda rows: rows[0].update(image_id="5"), "1 of 4 results .* '5'"),
+        (1, lambda rows: rows.append(rows[0]), "a second result for image_id 5"),
+        (1, lambda rows: rows[0].update(caption=None), "`caption` has to be str, but is None in"),
+        (
+            1,
+            lambda rows: rows[0].pop("image_id"),
+            "`image_id` has to be int or str, but is missing",
+        ),
+        (1, lambda rows: rows.append("a dog"), "no list of objects"),
+        (0, lambda all_: all_.pop("images"), "no list of objects named 'images'"),
+        (0, lambda all_: all_["images"].pop(), "image 5 has captions, but is not among the images"),
+        (0, lambda all_: all_["images"].append({"id": 6}), "image 6 has no caption"),
+        (0, lambda all_: all_["annotations"][0].pop("caption"), "`caption` has to be str"),
+    ],
+)
+def test_files_that_cannot_be(
+    files: tuple[Path, Path], file: int, edit: Callable, complaint: str
+) -> None:
+    edited(files[file], edit)
+    with pytest.raises(SystemExit, match=rf"^error: .*{files[file].name}: {complaint}"):
+        run("--references", files[0], "--results", files[1])
+
+
+def test_broken_and_missing_files_are_named(files: tuple[Path, Path], tmp_path: Path) -> None:
+    files[1].write_text("[{")
+    with pytest.raises(SystemExit, match=r"error: .*results\.json: no JSON, or cut short"):
+        run("--references", files[0], "--results", files[1])
+    with pytest.raises(SystemExit, match=r"error: .*none\.json"):
+        run("--references", tmp_path / "none.json", "--results", files[1])
+
+
+def test_scores_from_the_command_line_of_a_shell(files: tuple[Path, Path]) -> None:
+    command = [sys.executable, "-m", captions.__name__, "--references", files[0]]
+    ran = subprocess.run(
+        [*command, "--results", files[1]], capture_output=True, text=True,
+        env=os.environ | {"PATH": "", "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert json.loads(ran.stdout)["CIDEr"] == pytest.approx(OFFICIAL["CIDEr"], rel=1e-12)
+    ran = subprocess.run([*command, "--results", "none.json"], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (1, "")
