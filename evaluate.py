@@ -9,7 +9,6 @@ from pg_transfer.console import quiet_libraries, reports_errors
 from pg_transfer.settings import register_resolvers
 
 register_resolvers()
-quiet_libraries()
 
 
 @hydra.main(version_base=None, config_path="conf", config_name="evaluate")
@@ -18,6 +17,7 @@ def main(config: DictConfig) -> None:
     """The task's own score of what a run has learnt."""
     from pg_transfer.evaluation import evaluate
 
+    quiet_libraries()  # importing Lightning has made it talkative
     evaluate(config)
 
 

@@ -9,7 +9,6 @@ from pg_transfer.console import quiet_libraries, reports_errors
 from pg_transfer.settings import register_resolvers
 
 register_resolvers()
-quiet_libraries()
 
 
 @hydra.main(version_base=None, config_path="conf", config_name="train")
@@ -18,6 +17,7 @@ def main(config: DictConfig) -> None:
     """One transfer, from the paper's recipe to the task's own score."""
     from pg_transfer.transfer import transfer
 
+    quiet_libraries()  # importing Lightning has made it talkative
     transfer(config)
 
 

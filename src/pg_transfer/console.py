@@ -20,7 +20,7 @@ CONSOLE = Console(quiet=os.environ.get("LOCAL_RANK", "0") != "0")
 
 # What a user can mend by another file, setting or download. Everything else is a bug and keeps its
 # traceback.
-USER_ERRORS = (ValueError, FileNotFoundError, PermissionError, FloatingPointError)
+USER_ERRORS = (ValueError, FileNotFoundError, PermissionError, FloatingPointError, ImportError)
 
 
 def reports_errors(main: Callable[..., None]) -> Callable[..., None]:

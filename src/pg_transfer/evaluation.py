@@ -156,6 +156,6 @@ def show_report(report: Report, path: Path) -> None:
     for split, lines in report.splits.items():
         CONSOLE.print(score_table(split, cells(lines)))
     for note in report.notes:
-        CONSOLE.print(f"note: {note}", markup=False)
+        CONSOLE.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
     report.save(path)
     CONSOLE.print(f"report: {path}")

@@ -31,11 +31,12 @@ def read_list(path: Path, content: Any, name: str | None = None) -> list[Mapping
     Raises:
         ValueError: there is no such list.
     """
-    rows = content.get(name) if name and isinstance(content, dict) else content
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    if name is not None:
+        content = content.get(name) if isinstance(content, dict) else None
+    if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
         what = f"list of objects named {name!r}" if name else "list of objects"
         raise ValueError(f"{path}: no {what}")
-    return rows
+    return content
 
 
 def field(path: Path, row: Mapping[str, Any], name: str, *kinds: type) -> Any:

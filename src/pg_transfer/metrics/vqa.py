@@ -179,7 +179,7 @@ def read_annotations(path: Path) -> dict[int | str, Question]:
     """The questions of a file of TextVQA or VQAv2, by id.
 
     Raises:
-        ValueError: it is neither, an id comes twice, or a question has less than two answers.
+        ValueError: it is neither, an id comes twice, or a question has fewer than two answers.
     """
     content = read_json(path)
     name = "annotations" if isinstance(content, dict) and "annotations" in content else "data"
@@ -194,9 +194,11 @@ def read_annotations(path: Path) -> dict[int | str, Question]:
                 f"{path}: question {one!r} has {len(given)} answers of people; those of test "
                 f"splits are kept by the benchmark's server, which alone can score them"
             )
-        texts = [
-            text if isinstance(text, str) else field(path, text, "answer", str) for text in given
+        texts: list[Any] = [
+            text.get("answer") if isinstance(text, dict) else text for text in given
         ]
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"{path}: question {one!r} has an answer without a text")
         type_ = field(path, row, "answer_type", str) if "answer_type" in row else UNTYPED
         questions[one] = Question(texts, type_)
     return questions
