@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from pg_transfer.console import CONSOLE
+from pg_transfer.console import say
 from pg_transfer.hub import weights_folder
 from pg_transfer.model.checkpoint import load_weights
 from pg_transfer.model.config import released
@@ -147,12 +147,6 @@ def build_data(
         workers=config.workers,
         seed=config.seed,
     )
-
-
-@rank_zero_only
-def say(remark: str) -> None:
-    """Prints it, once where there are several processes."""
-    CONSOLE.print(remark, markup=False, highlight=False, soft_wrap=True)
 
 
 def build_trainer(

@@ -66,6 +66,11 @@ def quiet_libraries() -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
+def say(line: str) -> None:
+    """Prints a line as it is: paths and commands stay whole, to be copied."""
+    CONSOLE.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def score_table(title: str, cells: Sequence[Sequence[str]]) -> Table:
     """A header and rows of names and numbers."""
     header, *rows = cells

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from pg_transfer.answers import file_name, read_answers, write_answers
 from pg_transfer.assemble import Run, assemble, build_task
-from pg_transfer.console import CONSOLE, score_table
+from pg_transfer.console import CONSOLE, say, score_table
 from pg_transfer.page import Side, write_page
 from pg_transfer.pictures import draw_answers
 from pg_transfer.report import NOTHING, Report, build_report, cells
@@ -103,7 +103,7 @@ def score_file(
             name = file_name(f"{path.stem}-against-{other}")
         page = folder / "pages" / f"{name}.html"
         write_page(page, task, sides, split=split, most=settings.page)
-        CONSOLE.print(f"page of the answers: {page}")
+        say(f"page of the answers: {page}")
 
 
 def report_name(config: DictConfig, label: str) -> str:
@@ -136,10 +136,10 @@ def report_run(
     )  # fmt: skip
     show_report(report, run.folder / f"{name}.md")
     if run.scorer.picture is not None:
-        CONSOLE.print(f"picture of the answers: {run.scorer.picture}")
+        say(f"picture of the answers: {run.scorer.picture}")
     for split in scores:
         if split in run.scorer.pages:
-            CONSOLE.print(f"page of the answers to {split}: {run.scorer.pages[split]}")
+            say(f"page of the answers to {split}: {run.scorer.pages[split]}")
 
 
 def what(settings: DictConfig) -> dict[str, Any]:
@@ -156,6 +156,6 @@ def show_report(report: Report, path: Path) -> None:
     for split, lines in report.splits.items():
         CONSOLE.print(score_table(split, cells(lines)))
     for note in report.notes:
-        CONSOLE.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+        say(f"note: {note}")
     report.save(path)
-    CONSOLE.print(f"report: {path}")
+    say(f"report: {path}")

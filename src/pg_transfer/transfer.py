@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.assemble import Run, assemble
-from pg_transfer.console import CONSOLE, facts_table
+from pg_transfer.console import CONSOLE, facts_table, say
 from pg_transfer.evaluation import CONFIG, report_run
 from pg_transfer.task import Scores
 from pg_transfer.training.checkpoints import LAST
@@ -42,7 +42,7 @@ def transfer(config: DictConfig) -> None:
 
     before: dict[str, Scores] = {}
     if config.score_before and not last.exists():
-        CONSOLE.print("scoring the weights to start from")
+        say("scoring the weights to start from")
         before = {split: run.score(split) for split in run.report}
     try:
         run.trainer.fit(
@@ -51,15 +51,15 @@ def transfer(config: DictConfig) -> None:
     finally:
         if run.trainer.interrupted or not last.exists():
             goes_on = "to go on from the last checkpoint" if last.exists() else "to start again"
-            CONSOLE.print(f"{goes_on}: {' '.join(map(shlex.quote, resume_command(folder)))}")
+            say(f"{goes_on}: {' '.join(map(shlex.quote, resume_command(folder)))}")
     if run.trainer.interrupted:
         sys.exit(130)
     after = {split: run.score(split) for split in run.report}
     report_run(run, resolved, after, name="report", before=before)
     CONSOLE.print(facts_table("training", run.speed.report()))
     if cut := run.cuts.report():
-        CONSOLE.print(f"[bold]cut:[/bold] {cut}")
-    CONSOLE.print(f"again: python evaluate.py run={folder}")
+        say(f"cut: {cut}")
+    say(f"again: python evaluate.py run={folder}")
 
 
 def require_same_run(folder: Path, config: DictConfig) -> None:
