@@ -88,6 +88,14 @@ class TransferData(LightningDataModule):
             self._examples[split] = examples
         return self._examples[split]
 
+    @property
+    def _rank(self) -> int:
+        return self.trainer.global_rank if self.trainer else 0
+
+    @property
+    def _processes(self) -> int:
+        return self.trainer.world_size if self.trainer else 1
+
     def train_dataloader(self) -> LessonLoader:
         """All micro-batches of the run, in order."""
         examples = self.examples(self.train)
@@ -97,8 +105,8 @@ class TransferData(LightningDataModule):
             micro_batch=self.micro_batch,
             steps=self.steps,
             seed=self.seed,
-            rank=self.trainer.global_rank if self.trainer else 0,
-            processes=self.trainer.world_size if self.trainer else 1,
+            rank=self._rank,
+            processes=self._processes,
         )
         return LessonLoader(Lessons(self.reader, examples, self.seed), order, workers=self.workers)
 
@@ -111,8 +119,8 @@ class TransferData(LightningDataModule):
         prompts = Prompts(
             self.reader,
             self.examples(split),
-            rank=self.trainer.global_rank if self.trainer else 0,
-            processes=self.trainer.world_size if self.trainer else 1,
+            rank=self._rank,
+            processes=self._processes,
         )
         return DataLoader(
             prompts,
