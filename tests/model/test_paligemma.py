@@ -9,7 +9,7 @@ import torch
 
 from pg_transfer.model.config import SIZES, released
 from pg_transfer.model.generate import Continuation, greedy
-from pg_transfer.model.paligemma import PaliGemma, prefix_lm_visible
+from pg_transfer.model.paligemma import PaliGemma, prefix_lm_sights
 
 IMAGE_TOKENS = 16
 
@@ -34,9 +34,18 @@ def inputs() -> dict[str, torch.Tensor]:
     }
 
 
-def test_the_mask_is_the_one_drawn_by_hand() -> None:
+def drawn_out(sights, rows: int, length: int) -> list:
+    """Who sees whom, [B, L, L], spelled out."""
+    lines = []
+    for sight in sights:
+        mask = torch.ones(1, 1, 1, sight.keys) if sight.mask is None else sight.mask.int()
+        mask = mask.expand(rows, 1, sight.queries, sight.keys)[:, 0]
+        lines.append(torch.nn.functional.pad(mask, (0, length - sight.keys)))
+    return torch.cat(lines, dim=1).int().tolist()
+
+
+def test_the_masks_are_those_drawn_by_hand() -> None:
     # Two image tokens, prefix 2, suffix 2, one pad; then the same window with prefix 1, suffix 1.
-    visible = prefix_lm_visible(torch.tensor([4, 3]), torch.tensor([6, 4]), 7)
     first = [
         [1, 1, 1, 1, 0, 0, 0],
         [1, 1, 1, 1, 0, 0, 0],
@@ -47,8 +56,14 @@ def test_the_mask_is_the_one_drawn_by_hand() -> None:
         [1, 1, 1, 1, 1, 1, 0],
     ]
     second = [[1, 1, 1, 0, 0, 0, 0]] * 3 + [[1, 1, 1, 1, 0, 0, 0]] * 4
-    assert visible.shape == (2, 1, 7, 7)
-    assert visible[:, 0].int().tolist() == [first, second]
+    prefixes, lengths = torch.tensor([2, 1]), torch.tensor([4, 2])
+    sizes = {"image_tokens": 2, "text_tokens": 5}
+    image, text = prefix_lm_sights(prefixes, lengths, **sizes)
+    assert drawn_out((image, text), 2, 7) == [first, second]
+    assert image.mask.shape == (2, 1, 1, 4)
+    image, text = prefix_lm_sights(prefixes[:1], lengths[:1], **sizes)
+    assert drawn_out((image, text), 1, 7) == [first]
+    assert image.mask is None
 
 
 @pytest.mark.parametrize("place", [5, 6, 7, 8])

@@ -9,8 +9,9 @@ import torch
 
 from pg_transfer.model.config import SIZES
 from pg_transfer.model.paligemma import PaliGemma
-from pg_transfer.training.optimizer import adamw, clip_gradients, freeze
+from pg_transfer.training.optimizer import adamw, clip_gradients
 from pg_transfer.training.recipe import Recipe
+from pg_transfer.training.tuning import FULL
 
 RECIPE = Recipe(
     lr=1e-5, weight_decay=1e-6, epochs=5, batch_size=256, label_smoothing=0.0, dropout=0.0,
@@ -50,7 +51,7 @@ def test_impossible_values_are_named(name: str, value: float) -> None:
 def test_only_kernels_of_the_vision_part_decay() -> None:
     model = PaliGemma(SIZES["tiny"])
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    decaying, resting = adamw(model, RECIPE).param_groups
+    decaying, resting = adamw(model, RECIPE, FULL.parts(RECIPE)).param_groups
     assert decaying["weight_decay"] == pytest.approx(0.1)
     assert resting["weight_decay"] == 0
     block = "model.vision_tower.encoder.layers.{}."
@@ -62,16 +63,6 @@ def test_only_kernels_of_the_vision_part_decay() -> None:
         *(f"{block.format(layer)}{kernel}.weight" for layer in range(2) for kernel in kernels),
     }
     assert len(decaying["params"]) + len(resting["params"]) == len(names)
-
-
-def test_freezing_the_vision_part_takes_the_projector_along() -> None:
-    model = PaliGemma(SIZES["tiny"])
-    freeze(model, replace(RECIPE, freeze_vision=True))
-    learning = {name for name, p in model.named_parameters() if p.requires_grad}
-    assert learning == {n for n, _ in model.named_parameters() if "language_model" in n}
-    freeze(model, replace(RECIPE, freeze_language=True))
-    learning = {name for name, p in model.named_parameters() if p.requires_grad}
-    assert learning == {n for n, _ in model.named_parameters() if "language_model" not in n}
 
 
 def test_clipping_has_no_epsilon() -> None:

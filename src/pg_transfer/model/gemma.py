@@ -6,11 +6,14 @@ products take the dtype of their weights.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from pg_transfer.model.attention import Sight, attend
 from pg_transfer.model.config import LanguageConfig
 
 ROPE_BASE = 10_000.0
@@ -28,7 +31,7 @@ class Cache:
 
     def __init__(self, config: LanguageConfig, *, batch: int, slots: int, like: Tensor) -> None:
         shape = (config.depth, batch, config.kv_heads, slots, config.head_width)
-        self.keys, self.values = like.new_zeros(shape), like.new_zeros(shape)
+        self.keys, self.values = like.new_empty(shape), like.new_empty(shape)
         self.filled = 0
 
     def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,6 +40,10 @@ class Cache:
         self.keys[layer, :, :, self.filled : end] = key
         self.values[layer, :, :, self.filled : end] = value
         return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+
+    def take(self, rows: Tensor) -> None:
+        """Holds these rows [R] instead, in this order; a row may come more than once."""
+        self.keys, self.values = self.keys[:, rows], self.values[:, rows]
 
 
 class RMSNorm(nn.Module):
@@ -66,34 +73,9 @@ def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     return torch.cat(turned, dim=-1).to(x.dtype)
 
 
-def attend(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    *,
-    visible: Tensor,
-    scale: float,
-    softcap: float | None,
-) -> Tensor:
-    """What each query reads, [B, H, L, K].
-
-    Args:
-        query: [B, H, L, K].
-        key: [B, h, S, K]; consecutive groups of H / h query heads share a key head.
-        value: as `key`.
-        visible: bool [B, 1, L, S], which keys a query may see.
-        scale: multiplies the query.
-        softcap: Gemma 2 squashes the scores by `cap * tanh(score / cap)` before masking.
-    """
-    if softcap is None:
-        return F.scaled_dot_product_attention(
-            query, key, value, attn_mask=visible, scale=scale, enable_gqa=True
-        )
-    grouped = (query * scale).unflatten(1, (key.shape[1], -1))
-    scores = (grouped @ key.unsqueeze(2).mT).float()
-    scores = softcap * torch.tanh(scores / softcap)
-    scores = scores.masked_fill(~visible.unsqueeze(2), torch.finfo(torch.float32).min)
-    return (scores.softmax(-1).to(value.dtype) @ value.unsqueeze(2)).flatten(1, 2)
+def latest(x: Tensor, count: int) -> Tensor:
+    """The last `count` tokens of `x` [B, L, D]."""
+    return x if x.shape[1] == count else x[:, -count:]
 
 
 class Attention(nn.Module):
@@ -115,19 +97,23 @@ class Attention(nn.Module):
         self,
         x: Tensor,
         angles: tuple[Tensor, Tensor],
-        visible: Tensor,
+        sights: Sequence[Sight],
         cache: Cache | None,
     ) -> Tensor:
-        """[B, L, D] to [B, L, D]."""
+        """[B, L, D] to [B, L', D], of the last tokens, as many as `sights` speak of."""
+        queries = sum(sight.queries for sight in sights)
         query, key, value = (
-            projection(x).unflatten(-1, (-1, self.head_width)).transpose(1, 2)
-            for projection in (self.q_proj, self.k_proj, self.v_proj)
-        )
-        query, key = rotate(query, *angles), rotate(key, *angles)
+            projection(tokens).unflatten(-1, (-1, self.head_width)).transpose(1, 2)
+            for projection, tokens in (
+                (self.q_proj, latest(x, queries)), (self.k_proj, x), (self.v_proj, x),
+            )
+        )  # fmt: skip
+        query = rotate(query, *(angle[:, :, -queries:] for angle in angles))
+        key = rotate(key, *angles)
         if cache is not None:
             key, value = cache.append(self.layer, key, value)
-        read = attend(query, key, value, visible=visible, scale=self.scale, softcap=self.softcap)
-        return self.o_proj(read.transpose(1, 2).flatten(-2))
+        read = attend(query, key, value, sights=sights, scale=self.scale, softcap=self.softcap)
+        return self.o_proj(read)
 
 
 class MLP(nn.Module):
@@ -167,11 +153,12 @@ class Block(nn.Module):
         self,
         x: Tensor,
         angles: tuple[Tensor, Tensor],
-        visible: Tensor,
+        sights: Sequence[Sight],
         cache: Cache | None,
     ) -> Tensor:
-        """Float32 [B, L, D] to float32 [B, L, D]."""
-        read = self.self_attn(self.input_layernorm(x), angles, visible, cache)
+        """Float32 [B, L, D] to float32 [B, L', D], of the last tokens, as of `Attention`."""
+        read = self.self_attn(self.input_layernorm(x), angles, sights, cache)
+        x = latest(x, read.shape[1])
         if not self.post_norms:
             x = x + self._drop(read)
             return x + self._drop(self.mlp(self.post_attention_layernorm(x)))
@@ -200,8 +187,12 @@ class Gemma(nn.Module):
         self.norm = RMSNorm(config.width)
 
     def embed(self, tokens: Tensor) -> Tensor:
-        """Float32 [B, T, D]: rows of the table times sqrt(D), the root in the table's dtype."""
-        rows = self.embed_tokens(tokens)
+        """Float32 [B, T, D]: rows of the table times sqrt(D), the root in the table's dtype.
+
+        Its gradient holds the rows that were used, and not a second whole table to be added to the
+        one that the logits leave behind.
+        """
+        rows = F.embedding(tokens, self.embed_tokens.weight, sparse=True)
         return (rows * torch.tensor(self.config.width**0.5, dtype=rows.dtype)).float()
 
     def forward(
@@ -209,23 +200,27 @@ class Gemma(nn.Module):
         x: Tensor,
         *,
         positions: Tensor,
-        visible: Tensor,
+        sights: Sequence[Sight],
         cache: Cache | None = None,
     ) -> Tensor:
-        """Features [B, L, D].
+        """Features of the tokens of the last run, [B, L', D].
+
+        Of the others nobody reads what the last block would make of them; there they are but keys.
 
         Args:
             x: float32 [B, L, D].
             positions: [B, L], from 0, image tokens included.
-            visible: bool [B, 1, L, S]; every row sees at least one key.
+            sights: of the runs that the L tokens consist of, in order.
             cache: what came before; it takes in the L new tokens.
         """
         angles = rotation(positions, self.config.head_width)
+        filled = x.shape[1]
         for block in self.layers:
+            seen = sights if block is not self.layers[-1] else sights[-1:]
             if self.rematerialise and torch.is_grad_enabled():
-                x = checkpoint(block, x, angles, visible, cache, use_reentrant=False)
+                x = checkpoint(block, x, angles, seen, cache, use_reentrant=False)
             else:
-                x = block(x, angles, visible, cache)
+                x = block(x, angles, seen, cache)
         if cache is not None:
-            cache.filled += x.shape[1]
+            cache.filled += filled
         return self.norm(x)

@@ -10,35 +10,52 @@ import math
 import torch
 from torch import Tensor, nn
 
+from pg_transfer.model.attention import Sight
 from pg_transfer.model.config import PaliGemmaConfig
 from pg_transfer.model.gemma import Gemma
 from pg_transfer.model.siglip import SigLIP
 
 
-def prefix_lm_visible(prefix_ends: Tensor, ends: Tensor, length: int) -> Tensor:
-    """Which tokens see which: bool [B, 1, L, L], query by key.
+def prefix_lm_sights(
+    prefix_lengths: Tensor, lengths: Tensor, *, image_tokens: int, text_tokens: int
+) -> tuple[Sight, Sight]:
+    """What the image tokens see, and what the text tokens do.
 
     For two image tokens, a prefix of two and a suffix of two, padded by one:
 
         key   i i p p s s .
-        i     1 1 1 1 0 0 0     image and prefix see each other, whole
-        i     1 1 1 1 0 0 0
-        p     1 1 1 1 0 0 0
+        i     1 1 1 1           image and prefix see each other, whole: no mask, unless prefixes
+        i     1 1 1 1           of the batch differ in length, and then [B, 1, 1, N + longest]
+        p     1 1 1 1 0 0 0     the text's mask is [B, 1, T, N + T]
         p     1 1 1 1 0 0 0
         s     1 1 1 1 1 0 0     a suffix token sees what came before it, and itself
         s     1 1 1 1 1 1 0
         .     1 1 1 1 1 1 0     nobody sees padding; what it computes is never read
 
     Args:
-        prefix_ends: [B], image tokens + prefix tokens (begin-of-sequence and separator included).
-        ends: [B], image tokens + all text tokens that are not padding.
-        length: L.
+        prefix_lengths: [B], text tokens up to and including the separator.
+        lengths: [B], text tokens that are not padding.
+        image_tokens: N.
+        text_tokens: T.
     """
-    place = torch.arange(length, device=ends.device)
-    causal = place[None, :] <= place[:, None]
-    in_prefix = place[None, None, :] < prefix_ends[:, None, None]
-    is_real = place[None, None, :] < ends[:, None, None]
-    return ((causal | in_prefix) & is_real)[:, None]
+    place = torch.arange(image_tokens + text_tokens, device=lengths.device)
+    in_prefix = place < image_tokens + prefix_lengths[:, None, None, None]
+    is_real = place < image_tokens + lengths[:, None, None, None]
+    is_past = place <= place[image_tokens:, None]
+    text = Sight(text_tokens, len(place), (is_past | in_prefix) & is_real)
+    return whole_sight(image_tokens, in_prefix, image_tokens + prefix_lengths), text
+
+
+def whole_sight(queries: int, is_seen: Tensor, ends: Tensor) -> Sight:
+    """Of tokens that see every key before an end, which may differ from example to example.
+
+    Args:
+        queries: how many they are.
+        is_seen: bool [B, 1, 1, L].
+        ends: [B], how many keys of each example that is.
+    """
+    shortest, longest = torch.stack(ends.aminmax()).tolist()
+    return Sight(queries, longest, None if shortest == longest else is_seen[..., :longest])
 
 
 class Projector(nn.Module):
@@ -114,13 +131,12 @@ class PaliGemma(nn.Module):
         """
         image_tokens = self.encode_images(images)
         x = torch.cat([image_tokens, self.language.embed(tokens)], dim=1)
-        before = image_tokens.shape[1]
-        features = self.language(
-            x,
-            positions=torch.arange(x.shape[1], device=x.device)[None],
-            visible=prefix_lm_visible(before + prefix_lengths, before + lengths, x.shape[1]),
-        )
-        return features[:, before:]
+        sights = prefix_lm_sights(
+            prefix_lengths, lengths,
+            image_tokens=image_tokens.shape[1], text_tokens=tokens.shape[1],
+        )  # fmt: skip
+        positions = torch.arange(x.shape[1], device=x.device)[None]
+        return self.language(x, positions=positions, sights=sights)
 
     def logits(self, features: Tensor) -> Tensor:
         """Float32 logits [..., W] of `features` [..., D]; the final soft-cap is not applied."""

@@ -1,50 +1,49 @@
 """What moves, what decays, and how far at once; big_vision optax.py.
 
 The reference's update is `p -= s(t) * (lr * adam(g) + wd * p)`: weight decay follows the schedule
-but not the learning rate. In the terms of AdamW that is a decay of wd / lr.
+but not the learning rate. In the terms of AdamW that is a decay of wd / lr, with the learning rate
+of the part.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
+from pg_transfer.adapters import part_of
 from pg_transfer.training.recipe import Recipe
+from pg_transfer.training.tuning import Learning
 
 # The reference decays what is called `kernel`: convolution, attention, MLP and projector weights of
 # the vision part. Nothing in Gemma bears that name.
 KERNEL = re.compile(
     r"model\.(vision_tower\..*(patch_embedding|_proj|fc\d)|multi_modal_projector\.linear)\.weight"
 )
-PARTS = {
-    "vision tower": "model.vision_tower.",
-    "projector": "model.multi_modal_projector.",
-    "language model": "model.language_model.",
-}
 
 
-def freeze(model: nn.Module, recipe: Recipe) -> None:
-    """Let only those parameters learn that the recipe trains."""
+def adamw(model: nn.Module, recipe: Recipe, parts: Mapping[str, Learning]) -> torch.optim.AdamW:
+    """The optimiser over what learns, in one group for each learning rate and decay.
+
+    Kernels decay where they learn themselves; adapters, which stand for a change of them, do not.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        is_language = name.startswith(PARTS["language model"])
-        frozen = recipe.freeze_language if is_language else recipe.freeze_vision
-        parameter.requires_grad_(not frozen)
-
-
-def adamw(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """The optimiser over what learns, in two groups: kernels, which decay, and the rest."""
-    learning = {n: p for n, p in model.named_parameters() if p.requires_grad}
-    decay = recipe.weight_decay / recipe.lr
-    groups = [
-        {"params": [p for n, p in learning.items() if KERNEL.fullmatch(n)], "weight_decay": decay},
-        {"params": [p for n, p in learning.items() if not KERNEL.fullmatch(n)]},
-    ]
-    groups = [group for group in groups if group["params"]]
-    betas = (0.9, recipe.beta2)
-    return torch.optim.AdamW(groups, lr=recipe.lr, betas=betas, fused=True, weight_decay=0.0)
+        if parameter.requires_grad:
+            lr = parts[part_of(name)].lr
+            assert lr is not None
+            decay = recipe.weight_decay / lr if KERNEL.fullmatch(name) else 0.0
+            groups.setdefault((lr, decay), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": parameters, "lr": lr, "weight_decay": decay}
+            for (lr, decay), parameters in groups.items()
+        ],
+        betas=(0.9, recipe.beta2),
+        fused=True,
+    )
 
 
 @torch.no_grad()

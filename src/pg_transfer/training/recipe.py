@@ -21,8 +21,9 @@ class Recipe:
         warmup: fraction of the steps over which the learning rate rises.
         beta2: Adam's memory of squared gradients; 0.999 in all of the paper's transfers.
         clip_norm: largest allowed norm of all gradients together.
-        freeze_vision: hold still the vision tower and, as the reference does, the projector.
-        freeze_language: hold still the language model.
+        freeze_vision: the paper held the vision tower still and, as its code does, the projector.
+        freeze_language: the paper held the language model still. See `tuning.py`, which follows
+            both unless it is told otherwise.
     """
 
     lr: float
@@ -53,10 +54,6 @@ class Recipe:
                 raise ValueError(f"recipe.{name}={getattr(self, name)} is not above 0")
         if self.weight_decay < 0:
             raise ValueError(f"recipe.weight_decay={self.weight_decay} is below 0")
-        if self.freeze_vision and self.freeze_language:
-            raise ValueError(
-                "recipe.freeze_vision and recipe.freeze_language leave nothing to train"
-            )
 
     def steps(self, examples: int) -> int:
         """Updates in the whole run over a training split of `examples`."""
