@@ -175,6 +175,10 @@ class Scripted:
     def follow(self, rows: torch.Tensor) -> None:
         self._said = [self._said[row] for row in rows.tolist()]
 
+    def keep(self, rows: torch.Tensor) -> None:
+        self._tables = [self._tables[row] for row in rows.tolist()]
+        self.follow(rows)
+
 
 GARDEN_PATH = {
     "": {"a": 0.6, "b": 0.35, "$": 0.05},

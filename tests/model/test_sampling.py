@@ -58,12 +58,16 @@ class Constant:
 
     def __init__(self, rows: int, most: int) -> None:
         self.logits, self.max_new_tokens = LOGITS.expand(rows, -1), most
+        self._rows = rows
 
     def blank(self) -> torch.Tensor:
-        return torch.zeros(len(self.logits), self.max_new_tokens, dtype=torch.long)
+        return torch.zeros(self._rows, self.max_new_tokens, dtype=torch.long)
 
     def extend(self, tokens: torch.Tensor) -> None:
         pass
+
+    def keep(self, rows: torch.Tensor) -> None:
+        self.logits = self.logits[rows]
 
 
 def drawn(seed: int = 0, *, rows: int = 6, most: int = 8, nucleus: float = 1.0) -> torch.Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pg_transfer.model.generate import Continuation
+from pg_transfer.model.generate import Continuation, worth_keeping
 
 
 def beam_search(prompts: Continuation, *, end: int, beams: int) -> Tensor:
@@ -29,13 +29,14 @@ def beam_search(prompts: Continuation, *, end: int, beams: int) -> Tensor:
     """
     if beams < 1:
         raise ValueError(f"beams={beams} is not at least 1")
-    best = prompts.blank()
-    rows, device = len(best), best.device
-    best_score = torch.full((rows,), -torch.inf, device=device)
+    found = prompts.blank()
+    device = found.device
+    rows = torch.arange(len(found), device=device)  # of the examples that are still searched
+    best, best_score = found.clone(), torch.full((len(rows),), -torch.inf, device=device)
     live = best[:, None]  # [B, one hypothesis at first, then `beams`, M]
-    score = torch.zeros(rows, 1, device=device)
+    score = torch.zeros(len(rows), 1, device=device)
     for step in range(prompts.max_new_tokens):
-        log_probabilities = prompts.logits.log_softmax(-1).unflatten(0, (rows, -1))
+        log_probabilities = prompts.logits.log_softmax(-1).unflatten(0, (len(rows), -1))
         ended, ended_score = _ended(live, score + log_probabilities[..., end], step, end)
         is_better = ended_score > best_score
         best = torch.where(is_better[:, None], ended, best)
@@ -43,17 +44,31 @@ def beam_search(prompts: Continuation, *, end: int, beams: int) -> Tensor:
 
         score, parents, latest = _expanded(score, log_probabilities, beams, end)
         # A score can only fall: what is behind now will never be ahead.
-        if step + 1 == prompts.max_new_tokens or bool((best_score > score.amax(1)).all()):
+        goes_on = ~(best_score > score.amax(1))
+        if step + 1 == prompts.max_new_tokens or not goes_on.any():
             break
         if step == 0:
             prompts.branch(beams)
         else:
-            first = beams * torch.arange(rows, device=device)[:, None]
-            prompts.follow((first + parents).flatten())
+            prompts.follow(_places(parents))
         live = live.gather(1, parents[..., None].expand(-1, -1, prompts.max_new_tokens))
         live[:, :, step] = latest
+        kept = worth_keeping(goes_on)
+        if kept is not None:
+            found[rows] = best
+            prompts.keep(_places(torch.arange(beams, device=device).expand(len(rows), -1), kept))
+            rows, best, best_score = rows[kept], best[kept], best_score[kept]
+            live, score, latest = live[kept], score[kept], latest[kept]
         prompts.extend(latest.flatten())
-    return best
+    found[rows] = best
+    return found
+
+
+def _places(hypotheses: Tensor, examples: Tensor | None = None) -> Tensor:
+    """The rows of hypotheses [B, beams], numbered by example; of `examples` [R], or of all."""
+    first = hypotheses.shape[1] * torch.arange(len(hypotheses), device=hypotheses.device)[:, None]
+    places = first + hypotheses
+    return (places if examples is None else places[examples]).flatten()
 
 
 def _ended(live: Tensor, score: Tensor, step: int, end: int) -> tuple[Tensor, Tensor]:

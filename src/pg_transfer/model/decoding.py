@@ -60,6 +60,7 @@ class Decoding:
         lengths: Tensor,
         max_new_tokens: int,
         end: int,
+        image_rows: Tensor | None = None,
     ) -> Tensor:
         """Answers [B, M], zeros behind the end of sequence; draws hang on torch's seed.
 
@@ -70,10 +71,12 @@ class Decoding:
             lengths: [B], prompt tokens that are not padding.
             max_new_tokens: M.
             end: the token that ends an answer; it is part of it.
+            image_rows: see `Continuation`.
         """
         prompts = Continuation(
-            model, images, tokens, lengths=lengths, max_new_tokens=max_new_tokens
-        )
+            model, images, tokens,
+            lengths=lengths, max_new_tokens=max_new_tokens, image_rows=image_rows,
+        )  # fmt: skip
         if self.temperature:
             return sample(prompts, end=end, temperature=self.temperature, nucleus=self.nucleus)
         if self.beams > 1:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from pg_transfer.model.attention import Sight
 from pg_transfer.model.gemma import Cache
-from pg_transfer.model.paligemma import PaliGemma, prefix_lm_visible
+from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.model.sampling import probabilities
 
 
@@ -27,6 +28,9 @@ class Continuation:
         tokens: prompts [B, T], padded on the right.
         lengths: [B], prompt tokens that are not padding.
         max_new_tokens: M, the most that a row may be answered with.
+        image_rows: [B], which of the images each prompt is about; None if each has its own. An
+            image is encoded once. It is read once for every prompt, as what the language model
+            makes of it depends on the prompt.
     """
 
     @torch.no_grad()
@@ -38,24 +42,34 @@ class Continuation:
         *,
         lengths: Tensor,
         max_new_tokens: int,
+        image_rows: Tensor | None = None,
     ) -> None:
+        tokens = tokens[:, : int(lengths.max())]
         image_tokens = model.encode_images(images)
+        if image_rows is not None:
+            image_tokens = image_tokens[image_rows]
         x = torch.cat([image_tokens, model.language.embed(tokens)], dim=1)
         rows, self._prompt = x.shape[:2]
         self.max_new_tokens = max_new_tokens
         self._model, self._ends = model, image_tokens.shape[1] + lengths
-        self._slot = torch.arange(self._prompt + max_new_tokens, device=x.device)
+        slots = torch.arange(self._prompt + max_new_tokens, device=x.device)
+        is_written = (slots < self._ends[:, None]) | (slots >= self._prompt)
+        self._is_written = is_written[:, None, None]
+        self._is_even = bool((lengths == tokens.shape[1]).all())
         self._cache = Cache(
-            model.config.language, batch=rows, slots=len(self._slot), like=_key_like(model, x)
+            model.config.language, batch=rows, slots=len(slots), like=_key_like(model, x)
         )
+        runs = image_tokens.shape[1], tokens.shape[1]
+        sights = [self._whole(queries, self._prompt) for queries in runs]
         features = model.language(
-            x,
-            positions=self._slot[None, : self._prompt],
-            visible=prefix_lm_visible(self._ends, self._ends, self._prompt),
-            cache=self._cache,
+            x, positions=slots[None, : self._prompt], sights=sights, cache=self._cache
         )
-        last = features[torch.arange(rows, device=x.device), self._ends - 1]
+        last = features[torch.arange(rows, device=x.device), lengths - 1]
         self.logits = model.logits(last)
+
+    def _whole(self, queries: int, keys: int) -> Sight:
+        """Of tokens that see whatever is written in the first slots."""
+        return Sight(queries, keys, None if self._is_even else self._is_written[..., :keys])
 
     def blank(self) -> Tensor:
         """Zeros [B, M] for the tokens of the answers."""
@@ -65,11 +79,10 @@ class Continuation:
     def extend(self, tokens: Tensor) -> None:
         """Adds one token [B] to each row; `logits` are those of the one behind it."""
         filled = self._cache.filled
-        visible = (self._slot < self._ends[:, None]) | (self._slot >= self._prompt)
         features = self._model.language(
             self._model.language.embed(tokens[:, None]),
             positions=(self._ends + filled - self._prompt)[:, None],
-            visible=visible[:, None, None, : filled + 1],
+            sights=[self._whole(1, filled + 1)],
             cache=self._cache,
         )
         softcap = self._model.config.language.final_softcap
@@ -77,9 +90,16 @@ class Continuation:
 
     def branch(self, copies: int) -> None:
         """Puts `copies` rows in the place of each, next to each other; `logits` stay behind."""
-        self._ends = self._ends.repeat_interleave(copies)
-        self._cache.keys = self._cache.keys.repeat_interleave(copies, dim=1)
-        self._cache.values = self._cache.values.repeat_interleave(copies, dim=1)
+        rows = torch.arange(len(self._ends), device=self._ends.device)
+        self._take(rows.repeat_interleave(copies))
+
+    def keep(self, rows: Tensor) -> None:
+        """Leaves no rows but these, [R], in this order; `logits` stay behind."""
+        self._take(rows)
+
+    def _take(self, rows: Tensor) -> None:
+        self._ends, self._is_written = self._ends[rows], self._is_written[rows]
+        self._cache.take(rows)
 
     def follow(self, rows: Tensor) -> None:
         """Makes each row go on from what was generated in another, [B], of the same prompt."""
@@ -128,15 +148,27 @@ def _token_by_token(
 ) -> Tensor:
     """Extends every row by what `choose` makes of its logits, until all rows have ended."""
     answers = prompts.blank()
-    finished = torch.zeros(len(answers), dtype=torch.bool, device=answers.device)
+    rows = torch.arange(len(answers), device=answers.device)  # those that are still extended
+    latest, goes_on = answers[:, 0], torch.ones_like(rows, dtype=torch.bool)
     for step in range(prompts.max_new_tokens):
         if step:
-            prompts.extend(answers[:, step - 1])
-        answers[:, step] = choose(prompts.logits).masked_fill(finished, 0)
-        finished |= answers[:, step] == end
-        if bool(finished.all()):
+            prompts.extend(latest)
+        latest = choose(prompts.logits).masked_fill(~goes_on, 0)
+        answers[rows, step] = latest
+        goes_on &= latest != end
+        if not goes_on.any():
             break
+        kept = worth_keeping(goes_on)
+        if kept is not None:
+            prompts.keep(kept)
+            rows, latest, goes_on = rows[kept], latest[kept], goes_on[kept]
     return answers
+
+
+def worth_keeping(goes_on: Tensor) -> Tensor | None:
+    """The places of those that go on, bool [R]; None if too few have ended to move the others."""
+    kept = goes_on.nonzero()[:, 0]
+    return kept if 4 * len(kept) <= 3 * len(goes_on) else None
 
 
 def capped(logits: Tensor, softcap: float | None) -> Tensor:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,9 +13,10 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from pg_transfer import images
-from pg_transfer.task import Draw, Example, Task
+from pg_transfer.task import Draw, Example, Image, OneImage, Task
 from pg_transfer.text.sequence import Cut, Layout, prompt_layout, training_layout
 from pg_transfer.text.tokenizer import Tokenizer
+from pg_transfer.training.prepared_images import PreparedImages
 
 
 @dataclass(slots=True)
@@ -21,12 +24,14 @@ class Batch:
     """What one forward pass is given.
 
     Attributes:
-        images: float32 [B, 3, R, R] in -1..1.
+        images: uint8 [B, R, R, 3] as loaded; float32 [B, 3, R, R] in -1..1 after `to`. Several per
+            example are [B, F, R, R, 3] and [B, F, 3, R, R]. Examples of one image share it.
         tokens: int64 [B, T + 1] to learn from, [B, T] to answer.
         prefix_lengths: [B], tokens up to and including the separator.
         lengths: [B], tokens that are not padding.
         rows: for each example its place in its split.
         cuts: for each example what its text window was too short for.
+        image_rows: [B], which of the images each example is about; None if each has its own.
     """
 
     images: Tensor
@@ -35,25 +40,49 @@ class Batch:
     lengths: Tensor
     rows: list[int]
     cuts: list[Cut | None]
+    image_rows: Tensor | None = None
 
     def to(self, device: torch.device, non_blocking: bool = False) -> Batch:
-        """The same batch with its tensors on `device`."""
-        names = ("images", "tokens", "prefix_lengths", "lengths")
-        return replace(
-            self,
-            **{name: getattr(self, name).to(device, non_blocking=non_blocking) for name in names},
-        )
+        """The same batch with its tensors on `device`, the images as the model takes them."""
+        moved = self._with_tensors(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        if moved.images.dtype is torch.uint8:
+            return replace(moved, images=value_range(moved.images.movedim(-1, -3)))
+        return moved
+
+    def pin_memory(self) -> Batch:
+        """The same batch in memory from which a GPU copies while it computes."""
+        return self._with_tensors(Tensor.pin_memory)
+
+    def _with_tensors(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        names = ("images", "tokens", "prefix_lengths", "lengths", "image_rows")
+        tensors = {name: getattr(self, name) for name in names}
+        return replace(self, **{name: change(t) for name, t in tensors.items() if t is not None})
+
+
+def value_range(pixels: Tensor) -> Tensor:
+    """Pixels 0..255 as contiguous float32 from -1 to 1 (big_vision pp/ops_general.py, value_range).
+
+    Done where the batch is to be used: until then an image is a quarter of that size.
+    """
+    values = pixels.to(torch.float32, memory_format=torch.contiguous_format)
+    # By a number, a GPU would multiply with its reciprocal, which is another result.
+    return values.div_(values.new_full((), 255)).mul_(2).sub_(1)
 
 
 Item = tuple[int, np.ndarray, Layout]
 
 
 def collate(items: Sequence[Item]) -> Batch:
-    """A batch of what `Lessons` or `Prompts` gave."""
+    """A batch of what `Lessons` or `Prompts` gave, in a window no longer than its longest text."""
     rows, pixels, layouts = zip(*items, strict=True)
+    window = max(layout.length for layout in layouts)
+    distinct = {id(array): array for array in pixels}
+    places = {key: place for place, key in enumerate(distinct)}
+    is_shared = len(distinct) < len(pixels)
     return Batch(
-        images=torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous(),
-        tokens=torch.from_numpy(np.stack([layout.tokens for layout in layouts])),
+        images=torch.from_numpy(np.stack(list(distinct.values()))),
+        image_rows=torch.tensor([places[id(array)] for array in pixels]) if is_shared else None,
+        tokens=torch.from_numpy(np.stack([layout.tokens[:window] for layout in layouts])),
         prefix_lengths=torch.tensor([layout.prefix_length for layout in layouts]),
         lengths=torch.tensor([layout.length for layout in layouts]),
         rows=list(rows),
@@ -84,6 +113,8 @@ class Reader:
         resolution: image side in pixels.
         text_length: text tokens fed to the model.
         antialias: in the resize; each transfer has its own settings.
+        prepared: for either value of that flag where image files are kept once they are resized;
+            empty to decode them every time.
     """
 
     task: Task
@@ -91,9 +122,10 @@ class Reader:
     resolution: int
     text_length: int
     antialias: Antialias
+    prepared: Mapping[bool, PreparedImages] = field(default_factory=dict)
 
     def lesson(self, example: Example, draw: Draw) -> tuple[np.ndarray, Layout]:
-        """The image, float32 [R, R, 3] in -1..1; prefix and suffix, as drawn this time."""
+        """The image, uint8 [R, R, 3]; prefix and suffix, as drawn this time."""
         prefix, suffix = self.task.target(example, draw)
         layout = training_layout(
             self.tokenizer.encode(prefix), self.tokenizer.encode(suffix),
@@ -101,18 +133,38 @@ class Reader:
         )  # fmt: skip
         return self._pixels(example, antialias=self.antialias.train), layout
 
-    def prompt(self, example: Example) -> tuple[np.ndarray, Layout]:
-        """The image, float32 [R, R, 3] in -1..1; the prefix alone, to be answered."""
+    def prompt(
+        self, example: Example, known: np.ndarray | None = None
+    ) -> tuple[np.ndarray, Layout]:
+        """The image, uint8 [R, R, 3], or `known`, if it was read before; the prefix alone."""
         layout = prompt_layout(
             self.tokenizer.encode(example.prefix),
             tokenizer=self.tokenizer, text_length=self.text_length,
         )  # fmt: skip
-        return self._pixels(example, antialias=self.antialias.evaluate), layout
+        if known is None:
+            known = self._pixels(example, antialias=self.antialias.evaluate)
+        return known, layout
 
     def _pixels(self, example: Example, *, antialias: bool) -> np.ndarray:
-        source = example.image
+        """The image, resized: uint8 [R, R, 3]; of several, [F, R, R, 3].
+
+        Raises:
+            FileNotFoundError: there is no such file; the message names it and the example.
+            ValueError: it is no image; likewise.
+        """
+        try:
+            resized = [self._resized(image, antialias=antialias) for image in example.images]
+            return np.stack(resized) if isinstance(example.image, tuple) else resized[0]
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"example {example.id!r}: {error}") from error
+        except ValueError as error:
+            raise ValueError(f"example {example.id!r}: {error}") from error
+
+    def _resized(self, source: OneImage, *, antialias: bool) -> np.ndarray:
+        if isinstance(source, Path) and antialias in self.prepared:
+            return self.prepared[antialias](source)
         pixels = source() if callable(source) else images.open_image(source)
-        return images.value_range(images.resize(pixels, self.resolution, antialias=antialias))
+        return images.resize(pixels, self.resolution, antialias=antialias)
 
 
 class Lessons(Dataset[Item]):
@@ -128,20 +180,34 @@ class Lessons(Dataset[Item]):
 
 
 class Prompts(Dataset[Item]):
-    """Examples to answer, each once; of several processes, each takes every n-th."""
+    """Examples to answer, each once, those of one image next to each other.
+
+    They are asked for in order, so that an image is read once; to those who share it the very same
+    array is given. Of several processes, each takes an equal stretch.
+    """
 
     def __init__(
         self, reader: Reader, examples: Sequence[Example], *, rank: int, processes: int
     ) -> None:
         self.reader, self.examples = reader, examples
-        self.rows = range(rank, len(examples), processes)
+        of_image: dict[Image, list[int]] = {}
+        for row, example in enumerate(examples):
+            of_image.setdefault(example.image, []).append(row)
+        ordered = [row for rows in of_image.values() for row in rows]
+        first, last = (len(ordered) * place // processes for place in (rank, rank + 1))
+        self.rows = array("q", ordered[first:last])  # which loading processes go on sharing
+        self._latest: tuple[Image | None, np.ndarray | None] = None, None
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> Item:
         row = self.rows[index]
-        return row, *self.reader.prompt(self.examples[row])
+        example = self.examples[row]
+        image, known = self._latest
+        pixels, layout = self.reader.prompt(example, known if image == example.image else None)
+        self._latest = example.image, pixels
+        return row, pixels, layout
 
 
 class Order(Sampler[list[tuple[int, int]]]):
@@ -205,8 +271,14 @@ def accumulation(batch_size: int, micro_batch: int, processes: int) -> int:
     """
     together = micro_batch * processes
     if batch_size % together:
+        most, rest = divmod(batch_size, processes)
+        remedy = (
+            f"it cannot be shared by {processes} processes: take another number of devices"
+            if rest
+            else f"a micro_batch that divides {most} will do"
+        )
         raise ValueError(
             f"recipe.batch_size={batch_size} is no multiple of micro_batch={micro_batch} times "
-            f"{processes} process(es); a micro_batch that divides {batch_size // processes} will do"
+            f"{processes} process(es); {remedy}"
         )
     return batch_size // together
