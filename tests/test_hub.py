@@ -6,7 +6,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import constants, errors
 
-from pg_transfer.hub import weights_folder
+from pg_transfer.hub import hub_name, weights_folder
 
 NAME = "google/paligemma-3b-pt-224"
 
@@ -63,7 +63,27 @@ def test_a_name_is_downloaded_without_pickles(tmp_path, hub):
     assert weights_folder(NAME) == tmp_path
     [(name, options)] = asked
     assert name == NAME
-    assert options == {"allow_patterns": ["*.safetensors", "*.json", "*.model"]}
+    assert options == {"revision": None, "allow_patterns": ["*.safetensors", "*.json", "*.model"]}
+
+
+def test_a_revision_follows_an_at_sign(tmp_path, hub):
+    asked = hub(tmp_path)
+    assert weights_folder(f"{NAME}@bfloat16") == tmp_path
+    [(name, options)] = asked
+    assert (name, options["revision"]) == (NAME, "bfloat16")
+    hub(http(errors.RevisionNotFoundError, 404))
+    with pytest.raises(FileNotFoundError, match=f"{NAME} has no revision bf16; its page"):
+        weights_folder(f"{NAME}@bf16")
+
+
+def test_a_name_is_told_from_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert hub_name(NAME) == NAME
+    assert hub_name(f"{NAME}@bfloat16") == f"{NAME}@bfloat16"
+    for other in ("", "absent", "/no/such", "./absent", "a/b/c", "models/pt_224.npz"):
+        assert hub_name(other) is None
+    (tmp_path / "google" / "paligemma-3b-pt-224").mkdir(parents=True)
+    assert hub_name(NAME) is None
 
 
 @pytest.mark.parametrize(

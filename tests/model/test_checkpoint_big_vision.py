@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pg_transfer.model.checkpoint import LoadReport, load_weights, npz
+from pg_transfer.model.checkpoint import LoadReport, blocks, load_weights
 from pg_transfer.model.paligemma import PaliGemma
 
 BLOCK = "params/img/Transformer/encoderblock/"
@@ -107,7 +107,7 @@ def test_vision_layers_compute_what_the_reference_products_do(recorded):
 
 
 def test_a_big_array_is_put_together_from_blocks(toy, source, arrays, tmp_path, monkeypatch):
-    monkeypatch.setattr(npz, "BLOCK_BYTES", 1000)  # a few rows of each matrix
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1000)  # a few rows of each matrix
     model = PaliGemma(toy)
     load_weights(model, save(tmp_path, arrays))
     assert_same_weights(model, source)
@@ -236,8 +236,12 @@ def test_a_missing_file_and_another_kind_of_file_are_told_apart(toy, tmp_path):
 def test_positions_are_stretched_as_scipy_does(toy, arrays, tmp_path, resolution):
     zoom = pytest.importorskip("scipy.ndimage").zoom
     model = PaliGemma(replace(toy, vision=replace(toy.vision, resolution=resolution)))
-    report = load_weights(model, save(tmp_path, arrays))
-    assert report.resized_from == 56
+    source = save(tmp_path, arrays)
+    with pytest.raises(
+        ValueError, match=f"is made for images of 56 px and the model for {resolution}"
+    ):
+        load_weights(model, source)
+    assert load_weights(model, source, resample=True).resized_from == 56
     new = resolution // 14
     expected = zoom(arrays[POSITIONS].reshape(4, 4, 48), (new / 4, new / 4, 1), order=1)
     ours = model.model.vision_tower.embeddings.position_embedding.weight

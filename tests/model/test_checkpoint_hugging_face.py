@@ -7,8 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pg_transfer.model.checkpoint import LoadReport, hugging_face, load_weights
-from pg_transfer.model.checkpoint.hugging_face_config import require_same_model
+from pg_transfer.model.checkpoint import LoadReport, blocks, load_weights
+from pg_transfer.model.checkpoint.hugging_face_config import read_config, require_same_model
+from pg_transfer.model.checkpoint.kinds import PALIGEMMA
 from pg_transfer.model.config import released
 from pg_transfer.model.paligemma import PaliGemma
 
@@ -87,7 +88,7 @@ def test_what_save_pretrained_writes_is_read(toy, theirs, tmp_path, original):
 
 
 def test_shards_are_read_block_by_block_into_a_model_on_meta(toy, theirs, tmp_path, monkeypatch):
-    monkeypatch.setattr(hugging_face, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1000)
     theirs.save_pretrained(tmp_path, max_shard_size="100KB")
     assert len(list(tmp_path.glob("model-*.safetensors"))) > 2
     with torch.device("meta"):
@@ -160,7 +161,7 @@ def test_quantised_weights_are_refused(toy, folder):
 def test_a_language_model_alone_is_refused(toy, folder):
     (folder / "config.json").unlink()
     rewrite(folder, {"model.embed_tokens.weight": torch.zeros(576, 64)})
-    with pytest.raises(ValueError, match="no vision tower: it looks like a text-only model"):
+    with pytest.raises(ValueError, match=r"no vision tower \(its first .*join its two halves"):
         load_weights(PaliGemma(toy), folder)
 
 
@@ -233,16 +234,20 @@ def test_what_shapes_do_not_show_is_compared_too(toys, transformers_model, tmp_p
 
 
 def test_the_released_configuration_is_that_of_our_3b_model(sample_data):
-    path = sample_data / "paligemma-3b-pt-224" / "config.json"
-    require_same_model(path, released("paligemma_3b", resolution=224))
-    with pytest.raises(ValueError, match=r"text_config\.model_type is 'gemma' there and 'gemma2'"):
-        require_same_model(path, released("paligemma2_3b", resolution=224))
+    folder = sample_data / "paligemma-3b-pt-224"
+    content = read_config(folder, PALIGEMMA)
+    require_same_model(content, released("paligemma_3b", resolution=224), folder)
+    message = r"it is a paligemma_3b; .*text_config\.model_type is 'gemma' there and 'gemma2'"
+    with pytest.raises(ValueError, match=message):
+        require_same_model(content, released("paligemma2_3b", resolution=224), folder)
 
 
 def test_positions_are_stretched_for_another_resolution(toy, theirs, folder):
     zoom = pytest.importorskip("scipy.ndimage").zoom
     model = PaliGemma(replace(toy, vision=replace(toy.vision, resolution=112)))
-    assert load_weights(model, folder).resized_from == 56
+    with pytest.raises(ValueError, match="is made for images of 56 px and the model for 112 px"):
+        load_weights(model, folder)
+    assert load_weights(model, folder, resample=True).resized_from == 56
     table = theirs.model.vision_tower.embeddings.position_embedding.weight.detach()
     expected = torch.from_numpy(zoom(table.numpy().reshape(4, 4, 48), (2, 2, 1), order=1))
     ours = model.model.vision_tower.embeddings.position_embedding.weight.detach()

@@ -52,7 +52,10 @@ def box_to_text(box: Sequence[float] | np.ndarray) -> str:
         ValueError: not four numbers, not fractions of the image, or a corner on the wrong side.
     """
     # The reference multiplies and rounds in float32, which decides the ties.
-    corners = np.asarray(box, dtype=np.float32)
+    try:
+        corners = np.asarray(box, dtype=np.float32)
+    except (TypeError, OverflowError) as error:
+        raise ValueError(f"a box is 4 numbers (ymin, xmin, ymax, xmax), not {box!r}") from error
     if corners.shape != (BOX_TOKENS,):
         raise ValueError(f"a box is 4 numbers (ymin, xmin, ymax, xmax), not {box!r}")
     if not np.all((corners >= -OVERSHOOT) & (corners <= 1 + OVERSHOOT)):

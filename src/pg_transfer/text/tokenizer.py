@@ -28,6 +28,10 @@ They give the same ids; a `.model` is what the paper's code reads, and loads ten
 
 PAD, EOS, BOS, UNK = "<pad>", "<eos>", "<bos>", "<unk>"
 
+UNPROTECTED = ("[toxicity=0]", *("\t" * n for n in range(2, 32)))
+"""Whole tokens in Gemma's SentencePiece model that its tokenizer.json has in the vocabulary, but
+forgets to protect."""
+
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 _SPACE = "▁"
@@ -182,11 +186,7 @@ class _Vocabulary(Protocol):
 
 class _SentencePiece:
     def __init__(self, path: Path) -> None:
-        model = path.read_bytes()
-        self._processor = SentencePieceProcessor(model_proto=model)
-        if self.find(LOCATIONS[0]) is None:
-            added = b"".join(_user_defined(token) for token in LOCATIONS + SEGMENTS)
-            self._processor = SentencePieceProcessor(model_proto=model + added)
+        self._processor = SentencePieceProcessor(model_proto=extended(path.read_bytes()))
 
     def encode(self, text: str) -> list[int]:
         return self._processor.encode(text)
@@ -197,6 +197,14 @@ class _SentencePiece:
 
     def spelling(self, id: int) -> str:
         return self._processor.id_to_piece(id)
+
+
+def extended(model: bytes) -> bytes:
+    """A serialised SentencePiece model with `<loc>` and `<seg>` in it, if they are not yet."""
+    processor = SentencePieceProcessor(model_proto=model)
+    if processor.id_to_piece(processor.piece_to_id(LOCATIONS[0])) == LOCATIONS[0]:
+        return model
+    return model + b"".join(_user_defined(token) for token in LOCATIONS + SEGMENTS)
 
 
 def _user_defined(piece: str) -> bytes:
@@ -210,23 +218,25 @@ def _user_defined(piece: str) -> bytes:
     return b"\x0a%c%b" % (len(fields), fields)
 
 
-class _TokenizerJson:
-    # Whole tokens in Gemma's SentencePiece model that its tokenizer.json has in the vocabulary,
-    # but forgets to protect.
-    UNPROTECTED = ("[toxicity=0]", *("\t" * n for n in range(2, 32)))
+def protected(content: str) -> tokenizers.Tokenizer:
+    """The tokenizer of a tokenizer.json, in which all that Gemma keeps whole is kept whole."""
+    tokenizer = tokenizers.Tokenizer.from_str(content)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    whole = [token for token in UNPROTECTED if tokenizer.token_to_id(token) is not None]
+    tokenizer.add_tokens(
+        [
+            tokenizers.AddedToken(token, normalized=False, special=False)
+            for token in (*LOCATIONS, *SEGMENTS, *whole)
+        ]
+    )
+    return tokenizer
 
+
+class _TokenizerJson:
     def __init__(self, path: Path) -> None:
-        self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
+        self._tokenizer = protected(path.read_text(encoding="utf-8"))
         self._tokenizer.encode_special_tokens = True  # "<eos>" in a text is no control token
-        whole = [token for token in self.UNPROTECTED if self.find(token) is not None]
-        self._tokenizer.add_tokens(
-            [
-                tokenizers.AddedToken(token, normalized=False, special=False)
-                for token in (*LOCATIONS, *SEGMENTS, *whole)
-            ]
-        )
 
     def encode(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False).ids

@@ -21,11 +21,21 @@ class LoadReport:
         tensors: arrays read from the checkpoint.
         resized_from: image side in pixels that the checkpoint's position embeddings are for, if
             they had to be resampled for the model's; else None.
+        rows: of the vocabulary's table that a Gemma brought; None where all had to be there.
     """
 
     format: str
     tensors: int
     resized_from: int | None = None
+    rows: int | None = None
+
+
+def kept_rows(rows: int) -> int:
+    """How many of the rows of a table belong to tokens, of a plain Gemma's that is.
+
+    The first release of Gemma has 128 rows more than tokens, where PaliGemma's locations begin.
+    """
+    return 256000 if rows == 256128 else rows
 
 
 def require_fit(

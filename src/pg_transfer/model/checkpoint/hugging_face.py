@@ -1,55 +1,40 @@
-"""Reads folders in Hugging Face's format: safetensors, in one file or in shards with an index."""
+"""Fills a model from folders in Hugging Face's format, and writes such folders' weights."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from pg_transfer.model.checkpoint.fit import LoadReport, Shape, require_fit
-from pg_transfer.model.checkpoint.hugging_face_config import read_json, require_same_model
+from pg_transfer.model.checkpoint.fit import LoadReport, Shape, kept_rows, require_fit
+from pg_transfer.model.checkpoint.hugging_face_config import read_config, require_same_model
+from pg_transfer.model.checkpoint.kinds import GEMMA, PALIGEMMA, Kind
 from pg_transfer.model.checkpoint.names import (
     EMBEDDING,
     HEAD,
     POSITIONS,
-    VISION,
-    from_hugging_face,
+    padded_rows,
+    to_hugging_face,
 )
-from pg_transfer.model.checkpoint.npz import BLOCK_BYTES
-from pg_transfer.model.checkpoint.positions import is_square, resample_positions
+from pg_transfer.model.checkpoint.positions import is_square, resample_positions, resized_from
+from pg_transfer.model.checkpoint.safetensors_files import (
+    SHARD_BYTES,
+    Stored,
+    tensors_in,
+    write_tensors,
+)
 from pg_transfer.model.config import PaliGemmaConfig
-
-FLOAT_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
-WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """Where a tensor lies and what it is."""
-
-    key: str
-    file: Path
-    shape: Shape
-    dtype: str
-
-    def blocks(self) -> Iterator[tuple[int, Tensor]]:
-        """Its rows, about 8 MiB at a time, each with the number of its first row."""
-        row_bytes = FLOAT_BYTES[self.dtype] * math.prod(self.shape[1:])
-        step = max(1, BLOCK_BYTES // row_bytes)
-        for start in range(0, self.shape[0], step):
-            # Opened anew for every block: the file is mapped into memory, and the pages that have
-            # been read count as ours until it is closed.
-            with safe_open(self.file, framework="pt") as file:
-                yield start, file.get_slice(self.key)[start : start + step]
 
 
 def read_hugging_face(
-    parameters: Mapping[str, Tensor], config: PaliGemmaConfig, folder: Path
+    parameters: Mapping[str, Tensor],
+    config: PaliGemmaConfig,
+    folder: Path,
+    kind: Kind = PALIGEMMA,
+    *,
+    resample: bool = False,
 ) -> LoadReport:
     """Fill `parameters` from the safetensors in `folder`.
 
@@ -57,56 +42,93 @@ def read_hugging_face(
         parameters: all parameters of a model, by name; values are cast to their dtypes.
         config: the numbers of that model; a config.json in the folder must agree.
         folder: holds model.safetensors, or shards and model.safetensors.index.json.
+        kind: what the folder holds; only the parameters of that kind are filled.
+        resample: stretch position embeddings for another resolution.
 
     Raises:
         FileNotFoundError: there are no safetensors, or a shard is missing.
         ValueError: a file is damaged, or the folder holds another model than this one.
     """
-    if (folder / "config.json").is_file():
-        require_same_model(folder / "config.json", config)
-    stored = _by_our_names(folder)
+    content = read_config(folder, kind)
+    if content is not None:
+        require_same_model(content, config, folder)
+    parameters = {name: value for name, value in parameters.items() if kind.fills(name)}
+    stored = by_our_names(folder, kind)
     require_fit(
         folder,
         expected={
-            stored[name].key if name in stored else name: _shapes(name, parameters, stored)
+            stored[name].key if name in stored else name: _shapes(name, parameters, stored, kind)
             for name in (*parameters, *({HEAD} & stored.keys()))
         },
         found={tensor.key: tensor.shape for tensor in stored.values()},
     )
-    resized_from = None
+    resized = None
+    if POSITIONS in stored:
+        tokens = stored[POSITIONS].shape[0]
+        resized = resized_from(tokens, config.vision, folder, resample=resample)
     for name, parameter in parameters.items():
         rows = stored[name].shape[0]
-        if name == POSITIONS and rows != parameter.shape[0]:
+        if name == POSITIONS and resized is not None:
             table = torch.cat([block for _, block in stored[name].blocks()])
             parameter.copy_(resample_positions(table, parameter.shape[0]))
-            resized_from = math.isqrt(rows) * config.vision.patch
             continue
+        kept = parameter[: kept_rows(rows)] if name == EMBEDDING else parameter
         for start, block in stored[name].blocks():
-            target = parameter[start : start + len(block)]
+            target = kept[start : start + len(block)]
             target.copy_(block[: len(target)])
     if HEAD in stored:
         _require_tied(stored[HEAD], parameters[EMBEDDING])
-    return LoadReport("Hugging Face", tensors=len(stored), resized_from=resized_from)
+    return LoadReport(
+        "Hugging Face",
+        tensors=len(stored),
+        resized_from=resized,
+        rows=kept_rows(stored[EMBEDDING].shape[0]) if kind is GEMMA else None,
+    )
+
+
+def by_our_names(folder: Path, kind: Kind = PALIGEMMA) -> dict[str, Stored]:
+    """The tensors of `folder`, without those that `kind` leaves out; no values are read.
+
+    Raises:
+        FileNotFoundError: there are no safetensors, or a shard is missing.
+        ValueError: a file is damaged, or the folder holds a model of another kind.
+    """
+    stored: dict[str, Stored] = {}
+    for tensor in tensors_in(folder):
+        name = kind.our_name(tensor.key)
+        if name is None:
+            continue
+        if name in stored:
+            raise ValueError(f"{folder} holds {name} twice, as {stored[name].key} and {tensor.key}")
+        stored[name] = tensor
+    for prefix, part in kind.parts.items():
+        if not any(name.startswith(prefix) for name in stored):
+            raise ValueError(
+                f"{folder} has no {part} (its first tensor is {next(iter(stored), 'none')}): "
+                f"{kind.needed}"
+            )
+    return stored
 
 
 def _shapes(
-    name: str, parameters: Mapping[str, Tensor], stored: Mapping[str, Stored]
+    name: str, parameters: Mapping[str, Tensor], stored: Mapping[str, Stored], kind: Kind
 ) -> list[Shape]:
     """The shapes in which the tensor that we call `name` may come."""
     shape = tuple(parameters[EMBEDDING if name == HEAD else name].shape)
+    found = stored[name].shape if name in stored else shape
     if name in (EMBEDDING, HEAD):
-        # transformers makes room for `<image>` and one more, then for a multiple of 64; these
-        # rows are drawn at random and belong to tokens that no text contains.
-        return [shape, (math.ceil((shape[0] + 2) / 64) * 64, *shape[1:])]
-    if name == POSITIONS and name in stored and is_square(stored[name].shape[0]):
-        return [shape, (stored[name].shape[0], *shape[1:])]
+        if kind is GEMMA and kept_rows(found[0]) <= shape[0]:
+            return [shape, (found[0], *shape[1:])]
+        return [shape, (padded_rows(shape[0]), *shape[1:])]
+    if name == POSITIONS and is_square(found[0]):
+        return [shape, (found[0], *shape[1:])]
     return [shape]
 
 
 def _require_tied(head: Stored, embedding: Tensor) -> None:
     """Raise ValueError unless the output table is the input table."""
     for start, block in head.blocks():
-        rows = embedding[start : start + len(block)]
+        rows = embedding[start : min(start + len(block), kept_rows(head.shape[0]))]
         if not torch.equal(rows, block[: len(rows)].to(rows)):
             raise ValueError(
                 f"{head.file}: {head.key} differs from the input embedding; the model has one "
@@ -114,80 +136,40 @@ def _require_tied(head: Stored, embedding: Tensor) -> None:
             )
 
 
-def _by_our_names(folder: Path) -> dict[str, Stored]:
-    stored: dict[str, Stored] = {}
-    for tensor in _tensors(folder):
-        name = from_hugging_face(tensor.key)
-        if name in stored:
-            raise ValueError(f"{folder} holds {name} twice, as {stored[name].key} and {tensor.key}")
-        stored[name] = tensor
-    if not any(name.startswith(VISION) for name in stored):
-        raise ValueError(
-            f"{folder} has no vision tower: it looks like a text-only model (its first tensor is "
-            f"{next(iter(stored), 'none')}); give a PaliGemma, e.g. google/paligemma-3b-pt-224"
-        )
-    return stored
+def spare_rows(folder: Path, vocabulary: int) -> Tensor | None:
+    """The rows of the folder's table beyond the vocabulary, [n, D]; None if it has none."""
+    table = by_our_names(folder)[EMBEDDING]
+    blocks = [block for _, block in table.blocks(vocabulary)]
+    return torch.cat(blocks) if blocks else None
 
 
-def _tensors(folder: Path) -> list[Stored]:
-    """All tensors of the folder; no values are read."""
-    if (folder / WEIGHTS).is_file():
-        return _headers(folder / WEIGHTS)
-    if not (folder / INDEX).is_file():
-        raise FileNotFoundError(_no_safetensors(folder))
-    places = read_json(folder / INDEX).get("weight_map")
-    if not isinstance(places, dict):
-        raise ValueError(f"{folder / INDEX} has no weight_map, the list of what lies where")
-    shards = sorted(set(places.values()))
-    absent = [shard for shard in shards if not (folder / shard).is_file()]
-    if absent:
-        raise FileNotFoundError(
-            f"{folder} lacks {len(absent)} of {len(shards)} shards named by {INDEX}: "
-            f"{', '.join(absent)}; download them"
-        )
-    tensors = [tensor for shard in shards for tensor in _headers(folder / shard)]
-    held = {tensor.key: tensor.file.name for tensor in tensors}
-    wrong = [
-        f"{key} (index: {places.get(key, 'nowhere')}; shards: {held.get(key, 'nowhere')})"
-        for key in sorted(places.keys() | held.keys())
-        if places.get(key) != held.get(key)
-    ]
-    if wrong:
-        raise ValueError(
-            f"{folder / INDEX} does not match its shards, which may be of different downloads; "
-            f"{len(wrong)} tensors lie elsewhere: {'; '.join(wrong[:10])}"
-        )
-    return tensors
+def write_hugging_face(
+    parameters: Mapping[str, Tensor],
+    folder: Path,
+    dtype: torch.dtype,
+    *,
+    spare: Tensor | None = None,
+    shard_bytes: int = SHARD_BYTES,
+) -> None:
+    """Writes a model's weights into `folder`, in the layout of the hub; nothing is held twice.
 
-
-def _headers(path: Path) -> list[Stored]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            slices = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118
-            tensors = [
-                Stored(key, path, tuple(part.get_shape()), part.get_dtype())
-                for key, part in slices.items()
-            ]
-    except SafetensorError as error:
-        raise ValueError(
-            f"{path} ({path.stat().st_size} bytes) is no whole safetensors file: an interrupted "
-            f"download, or the pointer that git leaves without git-lfs; download it again ({error})"
-        ) from error
-    for tensor in tensors:
-        if tensor.dtype not in FLOAT_BYTES:
-            raise ValueError(
-                f"{path}: {tensor.key} is stored as {tensor.dtype}; quantised weights cannot be "
-                f"trained on, take a version in {', '.join(FLOAT_BYTES)}"
-            )
-    return tensors
-
-
-def _no_safetensors(folder: Path) -> str:
-    names = sorted(path.name for path in folder.iterdir())
-    if any(name.endswith(".bin") for name in names):
-        return (
-            f"{folder} holds weights as .bin files, which are pickles and may run any code when "
-            f"opened; save them as safetensors with transformers' save_pretrained"
-        )
-    listed = ", ".join(names[:10]) or "nothing"
-    return f"{folder} holds neither {WEIGHTS} nor {INDEX}; there is {listed}"
+    Args:
+        parameters: all of them, by our names.
+        folder: exists.
+        dtype: to write them in.
+        spare: rows of the table beyond the vocabulary, [n, D]. None takes copies of the first,
+            padding's: no text has taught it as an answer either, so that they are as unlikely.
+        shard_bytes: the most that one file holds.
+    """
+    table = parameters[EMBEDDING]
+    if spare is None:
+        spare = table[:1].expand(padded_rows(table.shape[0]) - table.shape[0], -1)
+    write_tensors(
+        folder,
+        {
+            to_hugging_face(name): (value, spare) if name == EMBEDDING else (value,)
+            for name, value in parameters.items()
+        },
+        dtype,
+        shard_bytes=shard_bytes,
+    )

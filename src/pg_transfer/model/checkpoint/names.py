@@ -146,7 +146,9 @@ def axis_lengths(config: PaliGemmaConfig, key: str) -> dict[str, int]:
     }  # fmt: skip
 
 
-HUGGING_FACE_PREFIXES = (
+Prefixes = tuple[tuple[re.Pattern[str], str], ...]
+
+HUGGING_FACE_PREFIXES: Prefixes = (
     (re.compile(r"^(model\.)?vision_tower\.(vision_model\.)?"), VISION),
     (re.compile(r"^(model\.)?multi_modal_projector\.linear\."), PROJECTOR),
     (re.compile(r"^(language_model\.)?lm_head\.weight$"), HEAD),
@@ -154,10 +156,32 @@ HUGGING_FACE_PREFIXES = (
 )
 
 
-def from_hugging_face(key: str) -> str:
+def from_hugging_face(key: str, prefixes: Prefixes = HUGGING_FACE_PREFIXES) -> str:
     """Our name of the tensor `key` in any of transformers' layouts; an unknown key as it is."""
-    for theirs, ours in HUGGING_FACE_PREFIXES:
+    for theirs, ours in prefixes:
         name, found = theirs.subn(ours, key)
         if found:
             return name
     return key
+
+
+HUB_PREFIXES = {
+    VISION: "vision_tower.vision_model.",
+    PROJECTOR: "multi_modal_projector.linear.",
+    LANGUAGE: "language_model.model.",
+}
+"""Of the layout on the hub, the only one that every reader of such folders knows."""
+
+
+def to_hugging_face(name: str) -> str:
+    """The hub's name of our parameter `name`."""
+    ours = next(prefix for prefix in HUB_PREFIXES if name.startswith(prefix))
+    return HUB_PREFIXES[ours] + name.removeprefix(ours)
+
+
+def padded_rows(vocabulary: int) -> int:
+    """Rows of the table in Hugging Face's folders: `<image>` and one more, then a multiple of 64.
+
+    257,152 tokens have 257,216 rows; those beyond the tokens belong to nothing that a text holds.
+    """
+    return -(-(vocabulary + 2) // 64) * 64

@@ -1,21 +1,27 @@
-"""Arrays of an .npz archive as a stream of blocks, so that none is ever held whole."""
+"""Arrays of an .npz archive as streams of blocks, read and written; none is ever held whole."""
 
 from __future__ import annotations
 
 import math
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import IO
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 import torch
 from torch import Tensor
 
-BLOCK_BYTES = 8 * 2**20
+from pg_transfer.model.checkpoint.blocks import bytes_of, rows_at_once
+
+HEADER_BYTES = 2**16
+"""The most that the description of an array takes."""
+
+HARMLESS_BYTES, MOST_COMPRESSED = 2**30, 20
+"""An archive that unpacks to more than that, and to so many times its size, holds no weights."""
 
 TORCH_DTYPES = {
     "<f8": torch.float64,
@@ -47,11 +53,17 @@ class Archive:
         self.path = path
         try:
             self._zip = ZipFile(path)
-        except BadZipFile as error:
+        except Exception as error:  # on damaged files zipfile raises whatever it stumbles upon
             raise ValueError(
                 f"{path} ({path.stat().st_size} bytes) is no .npz archive, or not all of one; "
                 f"download it again ({error})"
             ) from error
+        unpacked = sum(member.file_size for member in self._zip.infolist())
+        if unpacked > max(HARMLESS_BYTES, MOST_COMPRESSED * path.stat().st_size):
+            raise ValueError(
+                f"{path} would unpack to {unpacked:,} bytes from {path.stat().st_size:,}: weights "
+                f"cannot be compressed so much; take it from its publisher"
+            )
 
     def __enter__(self) -> Archive:
         return self
@@ -67,10 +79,14 @@ class Archive:
     def headers(self) -> dict[str, Header]:
         """Shape and dtype of every array by its key; no values are read."""
         headers = {}
-        for member in self._zip.namelist():
-            key = member.removesuffix(".npy")
-            with self._zip.open(member) as stream:
-                headers[key] = self._header(stream, key)
+        for member in self._zip.infolist():
+            key = member.filename.removesuffix(".npy")
+            with self._open(member.filename, key) as stream:
+                # Not from the stream itself: a header may claim to have gigabytes.
+                header = self._header(BytesIO(self._beginning(stream, key)), key)
+            if math.prod(header.shape) * header.dtype.itemsize > member.file_size:
+                raise ValueError(f"{self.path}: {key} ends early; download the file again")
+            headers[key] = header
         return headers
 
     def blocks(self, key: str, *, leading: int) -> Iterator[tuple[tuple[int, ...], int, Tensor]]:
@@ -82,11 +98,11 @@ class Archive:
         Raises:
             ValueError: the file is damaged.
         """
-        with self._zip.open(f"{key}.npy") as stream:
+        with self._open(f"{key}.npy", key) as stream:
             header = self._header(stream, key)
             rows, *below = header.shape[leading:]
             row_bytes = header.dtype.itemsize * math.prod(below)
-            step = max(1, BLOCK_BYTES // row_bytes)
+            step = rows_at_once(row_bytes)
             for index in np.ndindex(*header.shape[:leading]):
                 for start in range(0, rows, step):
                     count = min(step, rows - start)
@@ -94,11 +110,23 @@ class Archive:
                     block = torch.frombuffer(values, dtype=header.dtype)
                     yield index, start, block.view(count, *below)
 
+    def _open(self, member: str, key: str) -> IO[bytes]:
+        try:
+            return self._zip.open(member)
+        except Exception as error:
+            raise ValueError(f"{self.path}: {key} is damaged; download it again") from error
+
+    def _beginning(self, stream: IO[bytes], key: str) -> bytes:
+        try:
+            return stream.read(HEADER_BYTES)
+        except Exception as error:
+            raise ValueError(f"{self.path}: {key} is damaged; download it again") from error
+
     def _read(self, stream: IO[bytes], key: str, size: int) -> bytearray:
         values = bytearray(size)
         try:
             read = stream.readinto(values)  # pyright: ignore[reportAttributeAccessIssue]
-        except (BadZipFile, EOFError, zlib.error) as error:
+        except Exception as error:
             raise ValueError(f"{self.path}: {key} is damaged; download it again") from error
         if read != size:
             raise ValueError(f"{self.path}: {key} ends early; download the file again")
@@ -111,7 +139,7 @@ class Archive:
                 header = np.lib.format.read_array_header_1_0(stream)
             else:
                 header = np.lib.format.read_array_header_2_0(stream)
-        except (ValueError, BadZipFile, EOFError, zlib.error) as error:
+        except Exception as error:
             raise ValueError(f"{self.path}: {key} is no array of floats ({error})") from error
         shape, is_fortran, dtype = header
         if dtype.str not in TORCH_DTYPES:
@@ -125,3 +153,25 @@ class Archive:
                 f"layer; save it again from np.ascontiguousarray"
             )
         return Header(shape, TORCH_DTYPES[dtype.str])
+
+
+def write_archive(
+    path: Path,
+    arrays: Iterable[tuple[str, tuple[int, ...], Iterable[Tensor]]],
+    dtype: torch.dtype,
+) -> None:
+    """Writes an .npz file, uncompressed, as numpy's `savez` does.
+
+    Args:
+        path: of the file.
+        arrays: key, shape, and the values in blocks, outermost axis first.
+        dtype: to write them in.
+    """
+    stored = next(code for code, known in TORCH_DTYPES.items() if known is dtype)
+    with ZipFile(path, "w") as archive:
+        for key, shape, blocks in arrays:
+            with archive.open(f"{key}.npy", "w", force_zip64=True) as stream:
+                header = {"descr": stored, "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(stream, header)
+                for block in blocks:
+                    stream.write(bytes_of(block, dtype))
