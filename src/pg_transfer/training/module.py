@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
+
 import numpy as np
 import torch
 from lightning.pytorch import LightningModule
@@ -11,9 +14,11 @@ from torch import Tensor
 from pg_transfer.model.decoding import GREEDY, Decoding
 from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.training.batches import Batch
-from pg_transfer.training.loss import suffix_loss, supervised
-from pg_transfer.training.optimizer import adamw, clip_gradients, freeze
+from pg_transfer.training.loss import suffix_loss, summed_last, supervised
+from pg_transfer.training.optimizer import adamw, clip_gradients
 from pg_transfer.training.recipe import Recipe
+from pg_transfer.training.tuning import FULL, Tuning
+from pg_transfer.training.weights import Base, fingerprint, learning, require_fit
 
 
 class TransferModule(LightningModule):
@@ -26,6 +31,8 @@ class TransferModule(LightningModule):
         end: the token that ends an answer.
         seed: of dropout, and of answers that are drawn.
         decoding: how answers are found; by default the likeliest token each time.
+        tuning: what of the model learns; adapters are attached here.
+        source: what the weights are, for checkpoints that hold a part of them.
     """
 
     def __init__(
@@ -37,13 +44,19 @@ class TransferModule(LightningModule):
         end: int,
         seed: int,
         decoding: Decoding = GREEDY,
+        tuning: Tuning = FULL,
+        source: str = "the given weights",
     ) -> None:
         super().__init__()
         self.model = model
         self.recipe, self.steps, self.end, self.seed = recipe, steps, end, seed
         self.decoding = decoding
         self._losses: list[Tensor] = []
-        freeze(model, recipe)
+        self.parts = tuning.parts(recipe)
+        needs_base = tuning.needs_base(recipe) and not model.lm_head.weight.is_meta
+        self.base = Base(source, fingerprint(model)) if needs_base else None
+        tuning.apply(model, recipe, seed=seed)
+        self.strict_loading = False  # `on_load_checkpoint` is stricter
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The mean of the examples' mean losses."""
@@ -55,6 +68,7 @@ class TransferModule(LightningModule):
     def losses(self, batch: Batch) -> Tensor:
         """The loss of every example, float32 [B]."""
         inputs, targets = batch.tokens[:, :-1], batch.tokens[:, 1:]
+        table = summed_last(self.model.lm_head.weight)  # before the model looks tokens up in it
         features = self.model(
             batch.images,
             inputs,
@@ -63,7 +77,8 @@ class TransferModule(LightningModule):
         )
         chosen = supervised(batch.prefix_lengths, batch.lengths, inputs.shape[1])
         return suffix_loss(
-            self.model.logits(features[chosen]),
+            features[chosen],
+            table,
             targets[chosen],
             is_supervised=chosen,
             label_smoothing=self.recipe.label_smoothing,
@@ -97,6 +112,7 @@ class TransferModule(LightningModule):
             lengths=batch.lengths,
             max_new_tokens=self.recipe.text_length,
             end=self.end,
+            image_rows=batch.image_rows,
         )
         return answers.tolist()
 
@@ -107,7 +123,7 @@ class TransferModule(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW with the recipe's schedule, stepped at every update."""
-        optimizer = adamw(self.model, self.recipe)
+        optimizer = adamw(self.model, self.recipe, self.parts)
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: self.recipe.schedule(step, self.steps)
         )
@@ -115,3 +131,24 @@ class TransferModule(LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps what learns, and says which base it belongs to if it is not all."""
+        names = learning(self)
+        weights = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {name: weights[name] for name in names}
+        checkpoint["base"] = None if self.base is None else asdict(self.base)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Looks at a checkpoint before it is gone on with.
+
+        Raises:
+            ValueError: it does not hold what learns here, or belongs to another base.
+        """
+        require_fit(
+            "the checkpoint to go on from",
+            checkpoint["state_dict"],
+            checkpoint["base"],
+            names=learning(self),
+            base=self.base,
+        )

@@ -1,0 +1,243 @@
+"""Files of what a run has learnt: read safely, written whole or not at all, known by their base.
+
+`last.ckpt` is Lightning's, with the optimiser's state; `best.safetensors` holds weights alone. Both
+have the parameters that learn and no others: where a part is frozen or adapted, the weights to
+start from are named instead, and told by their fingerprint.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from pg_transfer.adapters.portable import readable
+from pg_transfer.model.checkpoint.names import POSITIONS
+from pg_transfer.model.paligemma import PaliGemma
+
+LAST, BEST = "last.ckpt", "best.safetensors"
+SUFFIXES = (".ckpt", ".safetensors")
+LIGHTNING = "model."
+"""What Lightning puts before our names: the attribute that the module has the model in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The weights that a run started from.
+
+    Attributes:
+        source: a hub id, a path, or how they were drawn.
+        fingerprint: of their values.
+    """
+
+    source: str
+    fingerprint: str
+
+
+def fingerprint(model: PaliGemma) -> str:
+    """Sixteen hexadecimal digits that tell weights from others, at no cost.
+
+    Of every parameter some values are taken, rounded to bfloat16, so that it is the same in either
+    precision; not of the position embeddings, which are stretched for other resolutions.
+
+    Args:
+        model: without adapters.
+    """
+    digest = sha256()
+    for name, parameter in model.named_parameters():
+        if name != POSITIONS:
+            values = parameter.detach().reshape(-1)
+            some = values[:: max(1, len(values) // 256)].bfloat16().view(torch.int16)
+            digest.update(name.encode() + some.cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def learning(model: nn.Module) -> list[str]:
+    """The names of the parameters that learn; the table that serves twice is named once."""
+    return [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+
+
+def require_fit(
+    file: str,
+    found: Collection[str],
+    saved: Mapping[str, str] | None,
+    *,
+    names: Collection[str],
+    base: Base | None,
+) -> None:
+    """Compares what a file of weights holds with what a model needs.
+
+    Args:
+        file: for the message.
+        found: the names of its weights.
+        saved: the base that it says it belongs to; None if it holds the whole model.
+        names: what learns in the model.
+        base: the model's; None if all of it learns.
+
+    Raises:
+        ValueError: they differ.
+    """
+    missing, extra = sorted(set(names) - set(found)), sorted(set(found) - set(names))
+    if missing or extra:
+        raise ValueError(
+            f"{file} is no checkpoint of this model under this tuning: of the {len(names)} "
+            f"parameters that learn it lacks {len(missing)} ({', '.join(missing[:3])}), and it has "
+            f"{len(extra)} others ({', '.join(extra[:3])})"
+        )
+    if base is not None and saved is not None and saved["fingerprint"] != base.fingerprint:
+        raise ValueError(
+            f"{file} holds what was learnt on top of {saved['source']} (fingerprint "
+            f"{saved['fingerprint']}), and the weights at hand are {base.source} (fingerprint "
+            f"{base.fingerprint}), which are others; give those that it was trained on"
+        )
+
+
+def read_weights(path: Path, model: PaliGemma, *, base: Base | None = None) -> int:
+    """Fills what learns in `model` from a file of ours; the update it was saved after.
+
+    Args:
+        path: a .ckpt or .safetensors of a run.
+        model: under the run's tuning; on the meta device if all of it learns.
+        base: what the weights that do not learn are.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is no checkpoint of ours, or one of another model or base.
+    """
+    if not path.is_file():
+        there = [file.name for file in sorted(path.parent.glob("*")) if file.suffix in SUFFIXES]
+        raise FileNotFoundError(
+            f"no checkpoint {path}; in its folder: {', '.join(there) or 'none'}"
+        )
+    try:
+        read = _read_safetensors if path.suffix == ".safetensors" else _read_lightning
+        weights, saved, step = read(path)
+    except Exception as error:
+        raise _unreadable(path, error) from error
+    require_fit(str(path), weights, saved, names=learning(model), base=base)
+    is_empty = any(parameter.is_meta for parameter in model.parameters())
+    try:
+        model.load_state_dict(weights, strict=False, assign=is_empty)
+    except RuntimeError as error:
+        raise ValueError(f"{path} is of another size than this model: {error}") from error
+    model.tie()
+    return step
+
+
+Read = tuple[dict[str, Tensor], dict[str, str] | None, int]
+
+
+def _read_lightning(path: Path) -> Read:
+    saved = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    weights = {name.removeprefix(LIGHTNING): v for name, v in saved["state_dict"].items()}
+    return weights, saved["base"], int(saved["global_step"])
+
+
+def _read_safetensors(path: Path) -> Read:
+    with safe_open(path, framework="pt") as file:
+        facts = file.metadata()
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    return weights, json.loads(facts["base"]), int(facts["step"])
+
+
+def write_weights(
+    path: Path, weights: Mapping[str, Tensor], *, base: Base | None, step: int
+) -> None:
+    """Saves weights, under our names or Lightning's, in a file that appears when it is whole."""
+    facts = {
+        "format": "pt",
+        "step": str(step),
+        "base": json.dumps(None if base is None else asdict(base)),
+    }
+    ours = {name.removeprefix(LIGHTNING): v.cpu().contiguous() for name, v in weights.items()}
+    with whole(path) as unfinished:
+        save_file(ours, unfinished, metadata=facts)
+        readable(unfinished)
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Lightning's way to files, without its copy of the whole checkpoint in memory.
+
+    A crash in the middle of a save, of the machine even, leaves the checkpoint that was there.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
+    ) -> None:
+        """Writes `checkpoint` to `path`."""
+        with whole(Path(path)) as unfinished:
+            torch.save(checkpoint, unfinished)
+
+    def load_checkpoint(
+        self,
+        path: Any,
+        map_location: Any | None = lambda storage, _: storage,
+        weights_only: bool | None = None,
+    ) -> dict[str, Any]:
+        """What `path` holds.
+
+        Raises:
+            ValueError: it is damaged.
+        """
+        try:
+            return super().load_checkpoint(path, map_location, weights_only)
+        except (RuntimeError, EOFError, UnpicklingError) as error:
+            raise _unreadable(path, error) from error
+
+
+def _unreadable(path: object, error: Exception) -> ValueError:
+    if isinstance(error, UnpicklingError):  # torch would say how to open it all the same
+        return ValueError(
+            f"{path} holds other things than weights and numbers, or is damaged: opened without "
+            f"care it could run code. Refused; take a checkpoint that a run of ours has written"
+        )
+    return ValueError(
+        f"{path} is no checkpoint of a run of ours, or a damaged one "
+        f"({str(error).partition('. ')[0]}); take it away, or put a whole one in its place"
+    )
+
+
+def _require_room(path: Path) -> None:
+    """Raises OSError if nothing can be added to `path`; libraries keep the reason to themselves."""
+    try:
+        with path.open("ab") as file:
+            file.write(bytes(2**20))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A path to write to, which takes the place of `path` once all of it is on the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        yield unfinished
+        with unfinished.open("rb+") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except Exception:
+        _require_room(unfinished)
+        raise
+    finally:
+        unfinished.unlink(missing_ok=True)  # of a full disk it may be the larger part
+    if os.name == "posix":  # the new name itself
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
