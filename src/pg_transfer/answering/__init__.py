@@ -1,0 +1,1 @@
+"""A model that is asked about images, and what it replies."""

@@ -1,0 +1,125 @@
+"""Images as users give them: files, folders, patterns, rows with prompts, and pixels."""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from pg_transfer.images import image_size, open_image, to_rgb
+
+Picture = str | Path | Image.Image | np.ndarray
+"""A file, an image of Pillow's, or its pixels: uint8 [H, W, 3]."""
+
+ENDINGS = (
+    ".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm",
+)  # fmt: skip
+"""What the names of images in a folder end in, in capitals or not."""
+
+
+class Request(NamedTuple):
+    """What is to be answered."""
+
+    image: Path
+    prompt: str
+
+
+def find_images(places: Sequence[str]) -> list[Path]:
+    """The image files in `places`, each once, in the order in which they are first met.
+
+    Args:
+        places: files; folders, of which the images are taken by their names, those in sub-folders
+            not; or patterns, of which all is taken that they match: `photos/**/*.jpg`.
+
+    Raises:
+        FileNotFoundError: no such file or folder, no image in a folder, or nothing matches.
+    """
+    found: dict[Path, Path] = {}
+    for place in places:
+        for path in _files(place):
+            found.setdefault(path.resolve(), path)
+    return list(found.values())
+
+
+def _files(place: str) -> list[Path]:
+    path = Path(place).expanduser()
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS)
+        if not files:
+            raise FileNotFoundError(
+                f"no images in the folder {place}, that is no file whose name ends in "
+                f"{', '.join(ENDINGS)}; sub-folders are not entered, {place}/**/*.jpg does that"
+            )
+        return files
+    if path.exists() or glob.escape(place) == place:
+        return [path]  # what is not there is an error when it is looked at
+    # Path.glob takes no pattern that begins at the root.
+    matches = glob.glob(str(path), recursive=True)  # noqa: PTH207
+    files = sorted(file for match in matches if (file := Path(match)).is_file())
+    if not files:
+        raise FileNotFoundError(f"no file matches {place}")
+    return files
+
+
+def read_prompts(path: Path) -> list[Request]:
+    """The rows of a JSONL file: `image`, seen from the file's folder, and `prompt`.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a row is no such one, or there are none.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no file of prompts at {path}")
+    requests = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            image, prompt = row["image"], row["prompt"]
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise ValueError(
+                f'{path}, line {number}: not a row such as {{"image": "cat.jpg", "prompt": '
+                f'"detect cat"}} ({type(error).__name__}: {error})'
+            ) from error
+        if not (isinstance(image, str) and isinstance(prompt, str)):
+            raise ValueError(f"{path}, line {number}: `image` and `prompt` have to be strings")
+        requests.append(Request(path.parent / image, prompt))
+    if not requests:
+        raise ValueError(f"{path} has no rows")
+    return requests
+
+
+def check_images(paths: Iterable[Path]) -> None:
+    """Has a look at the header of every file.
+
+    Raises:
+        FileNotFoundError: one is not there.
+        ValueError: one is no image.
+    """
+    for path in paths:
+        image_size(path)
+
+
+def pixels_of(image: Picture) -> np.ndarray:
+    """The pixels of an image, uint8 RGB [H, W, 3].
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file cannot be read, or the array is none of pixels.
+    """
+    if isinstance(image, str | Path):
+        return open_image(Path(image))
+    if isinstance(image, Image.Image):
+        return to_rgb(image.copy())
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(
+            f"an image as an array is uint8 [H, W, 3], red before green and blue; this one is "
+            f"{image.dtype} {list(image.shape)}"
+        )
+    return image

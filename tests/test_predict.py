@@ -1,0 +1,328 @@
+"""From the command line to the file of answers; and the same answers as the run's evaluation."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+from PIL import Image
+
+import pg_transfer
+from pg_transfer import predict
+from pg_transfer.answering.given_images import Request
+from pg_transfer.answering.reply import Reply
+from pg_transfer.assemble import assemble
+from pg_transfer.run_settings import CONFIG
+from pg_transfer.segmentation.instances import Found
+from pg_transfer.segmentation.run_lengths import drawn
+from pg_transfer.settings import register_resolvers
+from tasks import coco_captions, rsvqa, textvqa
+from tasks.shapes import Shapes
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a short run, evaluated on `val`."""
+    folder = tmp_path_factory.mktemp("runs") / "shapes-84"
+    register_resolvers()
+    overrides = [
+        f"run={folder}", "splits.train=val", "recipe.epochs=1", "recipe.batch_size=8",
+        "micro_batch=8", "splits.report=[val]", "validations=1", "score_before=false", "page=0",
+        "pictured=0", "trainer=cpu",
+    ]  # fmt: skip
+    with initialize_config_dir(str(ROOT / "conf"), version_base=None):
+        config = compose("train", overrides=overrides)
+    settings = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+    assert isinstance(settings, DictConfig)
+    made = assemble(settings, folder)
+    made.trainer.fit(made.module, made.data)
+    OmegaConf.save(settings, folder / CONFIG)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def examples(run: Path):
+    from pg_transfer.segmentation.codec import load_codec
+
+    return Shapes(load_codec("builtin")).examples("val")
+
+
+@pytest.fixture(scope="module")
+def photos(examples, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the images of `val`, 000.png to 127.png, and their prompts as rows."""
+    folder = tmp_path_factory.mktemp("photos")
+    with (folder / "rows.jsonl").open("w") as file:
+        for number, example in enumerate(examples):
+            Image.fromarray(example.image()).save(folder / f"{number:03d}.png")
+            row = {"image": f"{number:03d}.png", "prompt": example.prefix}
+            file.write(json.dumps(row) + "\n")
+    return folder
+
+
+def rows(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_answers_are_those_of_the_evaluation(run: Path, photos: Path, tmp_path: Path) -> None:
+    (evaluated,) = (run / "answers").glob("val-*.jsonl")
+    expected = [row["answer"] for row in rows(evaluated)]
+    assert len(expected) == 128 and len(set(expected)) > 1
+    to = tmp_path / "answers"
+    predict.main([str(run), "--prompts", str(photos / "rows.jsonl"), "--to", str(to),
+                  "--batch", "48", "--no-pictures", "--device", "cpu"])  # fmt: skip
+    assert [row["answer"] for row in rows(to / predict.ANSWERS)] == expected
+
+
+def test_the_three_lines_of_the_readme(
+    run: Path, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"```python\n(import pg_transfer\n.*?)```", readme, flags=re.DOTALL)
+    assert len(list(filter(None, lines.splitlines()))) == 3
+    monkeypatch.chdir(photos)
+    lines = re.sub(r'load\("[^"]*"\)', f'load("{run.as_posix()}")', lines)
+    exec(re.sub(r'answer\("[^"]*"', 'answer("000.png"', lines), {})
+    (evaluated,) = (run / "answers").glob("val-*.jsonl")
+    assert capsys.readouterr().out != ""
+    assert (
+        pg_transfer.load(run).answer("000.png", rows(photos / "rows.jsonl")[0]["prompt"])
+        == (rows(evaluated)[0]["answer"])
+    )
+
+
+def test_the_lines_of_the_documentation(
+    run: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs" / "predict.md").read_text(encoding="utf-8")
+    asking, reading = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    for name in ("photo.jpg", "a.jpg", "b.jpg"):
+        with Image.open(photos / "000.png") as picture:
+            picture.save(name)
+    exec(re.sub(r'load\("[^"]*"', f'load("{run.as_posix()}"', asking), {})
+    assert Path("drawn.png").is_file()
+    said = re.search(r"# (\[Found.*\])", reading)
+    names: dict = {}
+    exec(reading.replace("locate(instances", "found = locate(instances"), names)
+    assert said is not None and str(names["found"]) == said[1]
+
+
+def test_the_package_alone_is_cheap_and_knows_no_other_names() -> None:
+    code = (
+        "import sys, pg_transfer; assert not hasattr(pg_transfer, 'lode');"
+        "assert not {'torch', 'numpy', 'PIL', 'hydra'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(ROOT / "src")})
+
+
+def test_a_run_is_asked_as_it_was_evaluated(run: Path) -> None:
+    model = pg_transfer.load(run, checkpoint="best", device="cpu")
+    manner = model.manner
+    assert (manner.text_length, manner.max_tokens, manner.antialias) == (28, 28, False)
+    assert model.codec is not None
+    chosen = predict.chosen_manner(manner, options("x", "--beams", "3", "--max-tokens", "5"))
+    assert (chosen.decoding.beams, chosen.max_tokens, chosen.text_length) == (3, 5, 28)
+    assert predict.chosen_manner(manner, options("x", "--antialias")).antialias is True
+
+
+def options(*arguments: str):
+    return predict.parser().parse_args(arguments)
+
+
+# What is asked
+
+
+def test_every_prompt_of_every_image_in_order(photos: Path) -> None:
+    places = [str(photos / "007.png"), f"{photos}/00[01].png"]
+    asked = predict.read_requests(
+        options("run", "--images", *places, "--prompt", "cat", "--prompt", "dog")
+    )
+    names = [(request.image.name, request.prompt) for request in asked]
+    assert names == [
+        ("007.png", "cat"), ("007.png", "dog"), ("000.png", "cat"), ("000.png", "dog"),
+        ("001.png", "cat"), ("001.png", "dog"),
+    ]  # fmt: skip
+
+
+def test_a_folder_has_its_images_by_name_and_none_comes_twice(photos: Path) -> None:
+    found = predict.find_images([str(photos), str(photos / "003.png")])
+    assert [path.name for path in found] == [f"{number:03d}.png" for number in range(128)]
+
+
+def test_a_name_with_brackets_is_no_pattern_where_it_exists(tmp_path: Path) -> None:
+    path = tmp_path / "a[1].png"
+    Image.new("RGB", (2, 2)).save(path)
+    (tmp_path / "sub.png").mkdir()
+    assert predict.find_images([str(path)]) == [path]
+    assert predict.find_images([f"{tmp_path}/*.png"]) == [path]
+
+
+@pytest.mark.parametrize(
+    ("task", "prompt"),
+    [
+        ("coco_captions", coco_captions.PREFIX), ("textvqa", textvqa.PREFIX),
+        ("rsvqa_lr", rsvqa.PREFIX), ("rsvqa_hr", rsvqa.PREFIX),
+        ("refcoco", "{expression}"), ("shapes", "{expression}"),
+    ],
+)  # fmt: skip
+def test_settings_say_what_a_task_asks(task: str, prompt: str) -> None:
+    register_resolvers()
+    with initialize_config_dir(str(ROOT / "conf"), version_base=None):
+        assert compose("train", overrides=[f"task={task}"]).prompt == prompt
+
+
+def test_the_usual_prompt_is_the_runs(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / CONFIG).write_text("prompt: caption en\n")
+    assert predict.usual_prompt(str(tmp_path)) == "caption en"
+    assert predict.usual_prompt(str(tmp_path / "checkpoints" / "best.ckpt")) == "caption en"
+
+
+# What is refused, before a model is looked for
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--images", "absent.png", "--prompt", "x"], "no image file absent.png"),
+        (["--images", "*.gif", "--prompt", "x"], "no file matches *.gif"),
+        (["--images", "empty", "--prompt", "x"], "no images in the folder empty"),
+        (["--images", "text.png", "--prompt", "x"], "text.png: cannot be read as an image"),
+        (["--images", "good.png", "zero.png", "--prompt", "x"], "zero.png: cannot be read as an "
+         "image (the file is empty)"),
+        (["--images", "good.png"], 'no-run is no run with a prompt of its own; give --prompt'),
+        (["--prompt", "x"], "give --images"),
+        (["--images", "good.png", "--prompts", "rows"], "leave out the others"),
+        (["--prompts", "absent"], "no file of prompts at absent"),
+        (["--prompts", "rows"], "rows, line 2: not a row such as"),
+        (["--prompts", "numbers"], "numbers, line 1: `image` and `prompt` have to be strings"),
+        (["--prompts", "blank"], "blank has no rows"),
+        (["--images", "good.png", "--prompt", "x", "--to", "full"], "full holds answers.jsonl"),
+        (["--batch", "0"], "--batch: 0 is no whole number above 0"),
+        (["--max-tokens", "-1"], "--max-tokens: -1 is no whole number"),
+        (["--beams", "1.5"], "--beams: 1.5 is no whole number"),
+        (["--images", "good.png", "--prompt", "x", "--mask-codec", "no.npz"], "no mask codec at"),
+        (["--images", "good.png", "--prompt", "x", "--device", "cuda:99"], "device=cuda:99: this"),
+        (["--images", "good.png", "--prompt", "x", "--device", "tpo"], "device=tpo is none; say"),
+        (["--images", "good.png", "--prompt", "x"], "no-run"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (2, 2)).save("good.png")
+    for folder in ("empty", "full"):
+        Path(folder).mkdir()
+    for name, text in {
+        "text.png": "no image", "zero.png": "", "full/answers.jsonl": "", "blank": "\n",
+        "rows": '{"image": "good.png", "prompt": "x"}\n{"image": "good.png"}\n',
+        "numbers": '{"image": "good.png", "prompt": 1}',
+    }.items():  # fmt: skip
+        Path(name).write_text(text)
+    with pytest.raises(SystemExit) as end:
+        predict.main(["no-run", *arguments])
+    assert end.value.code == (2 if "whole number" in message else 1)
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error
+    assert not Path("predictions").exists()
+
+
+def test_a_run_that_asks_each_image_something_else_needs_a_prompt(tmp_path: Path) -> None:
+    (tmp_path / CONFIG).write_text("prompt: answer en {question}\n")
+    with pytest.raises(ValueError, match=r"its prompts are \"answer en \{question\}\""):
+        predict.usual_prompt(str(tmp_path))
+    (tmp_path / CONFIG).write_text("seed: 0\n")
+    with pytest.raises(ValueError, match="asks each image something else; give --prompt"):
+        predict.usual_prompt(str(tmp_path))
+
+
+# What is written
+
+
+def replies() -> list[Reply]:
+    pixels = np.zeros((60, 90, 3), np.uint8)
+    mask = np.zeros((60, 90), bool)
+    mask[10:20, 30:50] = True
+    objects = [Found("cat", (30.004, 10.0, 50.0, 20.0), mask), Found("", (0, 0, 9, 9), None)]
+    return [
+        Reply("detect cat", "<loc…", pixels, objects, ["<loc0001>"], undrawn=0),
+        Reply("caption", "two\ncats", pixels, [], [], undrawn=0),
+        Reply("segment", "<loc…", pixels, objects, [], undrawn=1),
+        Reply("what", "", pixels, [], [], undrawn=0),
+    ]
+
+
+REQUESTS = [
+    Request(Path("a/cat.png"), "detect cat"), Request(Path("a/cat.png"), "caption"),
+    Request(Path("b/cat.png"), "segment"), Request(Path("b/cat.png"), "what"),
+]  # fmt: skip
+
+
+def test_rows_and_pictures(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    written = predict.write_replies(tmp_path / "to", REQUESTS, replies(), draw=True)
+    counts = written.answers, written.objects, written.undrawn, written.pictures, written.malformed
+    assert counts == (4, 4, 1, 2, 1)
+    first, second, third, _ = rows(tmp_path / "to" / "answers.jsonl")
+    mask = first["masks"].pop(0)
+    assert first == {
+        "image": "a/cat.png", "width": 90, "height": 60, "prompt": "detect cat",
+        "answer": "<loc…", "boxes": [[30.0, 10.0, 50.0, 20.0], [0, 0, 9, 9]],
+        "labels": ["cat", ""], "masks": [None], "malformed": ["<loc0001>"],
+        "picture": "pictures/00001-cat.jpg",
+    }  # fmt: skip
+    assert mask["size"] == [60, 90]
+    np.testing.assert_array_equal(drawn(mask), replies()[0].objects[0].mask)
+    assert (second["boxes"], second["picture"]) == ([], None)
+    # Images of one name from two folders do not overwrite each other.
+    assert third["picture"] == "pictures/00003-cat.jpg"
+    for row in (first, third):
+        with Image.open(tmp_path / "to" / row["picture"]) as picture:
+            assert picture.size == (512, 341)
+    assert capsys.readouterr().out.splitlines() == [
+        "a/cat.png: detect cat → cat at x 30-50, y 10-20, mask of 200 pixels; object at x 0-9, "
+        "y 0-9; cannot be read: <loc0001>",
+        "a/cat.png: caption → two cats",
+        "b/cat.png: segment → cat at x 30-50, y 10-20, mask of 200 pixels; object at x 0-9, y 0-9",
+        "b/cat.png: what → (nothing)",
+    ]
+
+
+def test_nothing_is_drawn_if_so_asked(tmp_path: Path) -> None:
+    written = predict.write_replies(tmp_path, REQUESTS, replies(), draw=False)
+    assert written.pictures == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["answers.jsonl"]
+
+
+def test_what_was_answered_before_a_crash_is_kept(tmp_path: Path) -> None:
+    def until_the_power_cut():
+        yield from replies()[:2]
+        assert len(rows(tmp_path / "answers.jsonl")) == 2  # already on the disk
+        raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        predict.write_replies(tmp_path, REQUESTS, until_the_power_cut(), draw=True)
+    assert [row["prompt"] for row in rows(tmp_path / "answers.jsonl")] == ["detect cat", "caption"]
+
+
+def test_a_file_cut_short_is_named_and_the_answers_before_it_stay(
+    run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    cut = tmp_path / "cut.png"
+    cut.write_bytes((photos / "001.png").read_bytes()[:200])  # its header is whole
+    to = tmp_path / "to"
+    with pytest.raises(SystemExit):
+        predict.main([str(run), "--images", str(photos / "000.png"), str(cut), "--prompt", "x",
+                      "--batch", "1", "--to", str(to)])  # fmt: skip
+    assert "cut.png: cannot be read as an image" in capsys.readouterr().err
+    assert len(rows(to / "answers.jsonl")) == 1
