@@ -7,18 +7,15 @@ been split. What is read is checked: a wrong box or mask would go unnoticed, and
 from __future__ import annotations
 
 import json
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-from pycocotools import mask as coco_mask
-
 from pg_transfer.safe_pickle import read_pickle
 from pg_transfer.segmentation.referring import Box, Region
+from pg_transfer.segmentation.run_lengths import drawn, run_lengths
 
 OVERSHOOT_PX = 1
 """COCO rounds a box's corner and its sides, so that it may end a trifle outside the image."""
@@ -71,6 +68,7 @@ def _ref(path: Path, record: Any, splits: Sequence[str]) -> Ref:
             sentences=tuple((one["sent_id"], one["sent"]) for one in record["sentences"]),
         )
         wordless = not ref.sentences or not all(text.strip() for _, text in ref.sentences)
+        _require_numbers(ref.id, ref.image_id, ref.annotation_id, *(n for n, _ in ref.sentences))
     except (KeyError, TypeError, AttributeError) as error:
         raise _fault(path, f"record {record!r:.80}", f"no reference ({error!r})") from error
     if ref.split not in splits:
@@ -80,10 +78,17 @@ def _ref(path: Path, record: Any, splits: Sequence[str]) -> Ref:
     return ref
 
 
+def _require_numbers(*ids: Any) -> None:
+    odd = [one for one in ids if type(one) is not int]
+    if odd:
+        raise TypeError(f"{odd[0]!r} is no id")
+
+
 def _refuse_repeated(path: Path, kind: str, numbers: Iterable[int]) -> None:
     repeated = [number for number, count in Counter(numbers).items() if count > 1]
     if repeated:
-        raise _fault(path, f"{kind} {repeated[0]}", f"repeated; so are {len(repeated) - 1} others")
+        others = f"; so are {len(repeated) - 1} others" if len(repeated) > 1 else ""
+        raise _fault(path, f"{kind} {repeated[0]}", f"repeated{others}")
 
 
 def read_regions(path: Path, refs: Sequence[Ref]) -> dict[int, Region]:
@@ -100,7 +105,7 @@ def read_regions(path: Path, refs: Sequence[Ref]) -> dict[int, Region]:
         content = json.loads(path.read_bytes())
         sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
         annotations = {annotation["id"]: annotation for annotation in content["annotations"]}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _fault(path, "the whole file", f"no COCO annotations ({error!r})") from error
     regions: dict[int, Region] = {}
     for ref in refs:
@@ -108,8 +113,10 @@ def read_regions(path: Path, refs: Sequence[Ref]) -> dict[int, Region]:
         if annotation is None or ref.image_id not in sizes:
             absent = f"image {ref.image_id}" if annotation else f"annotation {ref.annotation_id}"
             raise _fault(path, f"{absent} of ref_id {ref.id}", "missing")
-        if annotation["image_id"] != ref.image_id:
-            where = f"in image {annotation['image_id']}, not {ref.image_id} as ref_id {ref.id} says"
+        if annotation.get("image_id") != ref.image_id:
+            where = (
+                f"in image {annotation.get('image_id')}, not {ref.image_id} as ref_id {ref.id} says"
+            )
             raise _fault(path, f"annotation {ref.annotation_id}", where)
         if ref.annotation_id not in regions:
             regions[ref.annotation_id] = _region(path, annotation, *sizes[ref.image_id])
@@ -119,10 +126,10 @@ def read_regions(path: Path, refs: Sequence[Ref]) -> dict[int, Region]:
 def _region(path: Path, annotation: dict[str, Any], height: int, width: int) -> Region:
     try:
         box = _fractions(annotation["bbox"], height, width)
-        run_lengths = _run_lengths(annotation["segmentation"], height, width)
+        lengths = run_lengths(annotation["segmentation"], height, width)
     except Exception as error:  # pycocotools has no exceptions of its own
         raise _fault(path, f"annotation {annotation['id']}", f"no box or mask: {error}") from error
-    return Region(box, partial(_drawn, run_lengths))
+    return Region(box, partial(drawn, lengths))
 
 
 def _fractions(bbox: Sequence[float], height: int, width: int) -> Box:
@@ -138,28 +145,7 @@ def _fractions(bbox: Sequence[float], height: int, width: int) -> Box:
     return top / height, left / width, bottom / height, right / width
 
 
-def _run_lengths(segmentation: Any, height: int, width: int) -> Any:
-    """Polygons or run lengths as COCO's compressed run lengths: a few hundred bytes per mask."""
-    if isinstance(segmentation, list):
-        if not segmentation:
-            raise ValueError("the segmentation is empty")
-        return coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
-    if list(segmentation["size"]) != [height, width]:
-        raise ValueError(f"a mask of {segmentation['size']} in an image of {[height, width]}")
-    if isinstance(segmentation["counts"], list):
-        if sum(segmentation["counts"]) != height * width:
-            raise ValueError(f"the run lengths do not add up to {height * width} pixels")
-        return coco_mask.frPyObjects(segmentation, height, width)
-    return {"size": [height, width], "counts": segmentation["counts"].encode()}
-
-
-def _drawn(run_lengths: Any) -> np.ndarray:
-    with warnings.catch_warnings():  # pycocotools 2.0.11 uses what NumPy 2 has deprecated
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return coco_mask.decode(run_lengths).astype(bool)
-
-
 def _fault(path: Path, record: str, what: str) -> ValueError:
     return ValueError(
-        f"{path}, {record}: {what}. The published file has no such record: unzip it again."
+        f"{path}, {record}: {what}. The published file is not like that: unzip it again."
     )

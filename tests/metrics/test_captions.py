@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
+import math
 import os
 import shutil
 import subprocess
@@ -19,6 +19,8 @@ from pycocoevalcap.meteor.meteor import Meteor
 from pycocotools.coco import COCO
 
 from pg_transfer.metrics import captions
+from pg_transfer.metrics.bleu import FORMULAS
+from pg_transfer.metrics.bootstrap import intervals
 from pg_transfer.metrics.captions import METRICS, main, official_scores, score_captions
 
 REFERENCES = {
@@ -98,10 +100,10 @@ def test_equals_what_was_recorded(no_java: None) -> None:
 def test_equals_the_official_evaluation(
     files: tuple[Path, Path], meteor: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if shutil.which("java") is None:
-        pytest.skip("no Java")
+    require_java()
     for name in ("Spice",) if meteor else ("Spice", "Meteor"):
         monkeypatch.setattr(official, name, Silent)
+    monkeypatch.setattr(captions, "SPICE_JARS", [Path("none.jar")])
     coco = COCO(str(files[0]))
     evaluation = official.COCOEvalCap(coco, coco.loadRes(str(files[1])))
     evaluation.evaluate()
@@ -124,6 +126,57 @@ def test_files_are_scored_in_the_order_of_the_references(
     printed = capsys.readouterr().out
     assert json.loads(printed) == score().metrics | {"left_out": NO_JAVA}
     assert printed.index("Bleu_4") < printed.index("ROUGE_L") < printed.index("CIDEr")
+
+
+@pytest.mark.slow
+def test_spice_equals_the_official_evaluation(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_java()
+    if not all(path.exists() for path in captions.SPICE_JARS):
+        pytest.skip(f"no {captions.JAR}")
+    monkeypatch.setattr(official, "Meteor", Silent)
+    monkeypatch.setenv("JDK_JAVA_OPTIONS", captions.SPICE_JAVA_OPTIONS)
+    coco = COCO(str(files[0]))
+    evaluation = official.COCOEvalCap(coco, coco.loadRes(str(files[1])))
+    evaluation.evaluate()
+    monkeypatch.delenv("JDK_JAVA_OPTIONS")
+    scores = score(wanted=["SPICE"])
+    assert scores.metrics == {"SPICE": evaluation.eval["SPICE"]} and scores.left_out == {}
+    for image, singles in zip(REFERENCES, scores.examples, strict=True):
+        assert singles == {"SPICE": evaluation.imgToEval[image]["SPICE"]["All"]["f"]}
+
+
+SERIALISES = """
+import org.nustaq.serialization.FSTConfiguration;
+public class Serialises {
+    public static void main(String[] words) {
+        FSTConfiguration made = FSTConfiguration.createDefaultConfiguration();
+        Object list = new java.util.ArrayList<>(java.util.List.of(words));
+        System.out.print(made.asObject(made.asByteArray(list)));
+    }
+}
+"""
+
+
+def test_spices_serialiser_works_on_this_java(tmp_path: Path) -> None:
+    require_java()
+    if shutil.which("javac") is None:
+        pytest.skip("no Java compiler")
+    source = tmp_path / "Serialises.java"
+    source.write_text(SERIALISES)
+    jars = Path(captions.SPICEDIR, captions.SPICELIB, "*")
+    with captions._java_options(captions.SPICE_JAVA_OPTIONS):
+        ran = subprocess.run(
+            ["java", "-cp", jars, source, "dog", "runs"], capture_output=True, text=True
+        )
+    assert ran.stdout == "[dog, runs]", ran.stderr
+    assert "JDK_JAVA_OPTIONS" not in os.environ
+
+
+def require_java() -> None:
+    if shutil.which("java") is None:
+        pytest.skip("no Java")
 
 
 class Silent:
@@ -149,15 +202,35 @@ def test_by_hand(no_java: None) -> None:
     assert official_scores(said, written, ["CIDEr"]).metrics["CIDEr"] == pytest.approx(10 / 2)
 
 
-def test_tasks_report_percent_and_cider_first(
-    no_java: None, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.WARNING):
-        scores = score_captions(list(RESULTS.values()), list(REFERENCES.values()))
+def test_tasks_report_percent_and_cider_first(no_java: None) -> None:
+    scores = score_captions(list(RESULTS.values()), list(REFERENCES.values()))
     assert list(scores.metrics) == ["CIDEr", *BLEU, "ROUGE_L"]
     assert scores.metrics["CIDEr"] == pytest.approx(95.97281341771504, rel=1e-12)
     assert scores.examples[0]["CIDEr"] == pytest.approx(OFFICIAL_CIDER[0], rel=1e-12)
-    assert caplog.messages == [f"{name} is left out: {reason}" for name, reason in NO_JAVA.items()]
+    assert scores.remarks == [f"{name} is left out: {reason}" for name, reason in NO_JAVA.items()]
+
+
+def test_all_but_meteor_have_intervals(no_java: None) -> None:
+    # Every caption says again what was said of some image, so that four words in a row agree.
+    written = [texts for texts in REFERENCES.values() for _ in range(20)]
+    said = [texts[number % len(texts)] for number, texts in enumerate(written)]
+    said[::3] = [text.replace("a", "one") for text in said[::3]]
+    scores = score_captions(said, written)
+    found = intervals(scores, FORMULAS)
+    assert list(found) == list(scores.metrics)
+    for name, value in scores.metrics.items():
+        assert found[name].low < value < found[name].high
+    # Of a split twice as large the same captions are drawn as often.
+    twice = intervals(score_captions(said * 2, written * 2), FORMULAS)
+    assert twice["Bleu_4"].high - twice["Bleu_4"].low < found["Bleu_4"].high - found["Bleu_4"].low
+
+
+def test_bleu_of_parts_by_hand() -> None:
+    # Half of the words and a quarter of the pairs are right, and five words stand for eight.
+    means = {"words": 5, "reference_words": 8, "right_1_grams": 2, "1_grams": 4,
+             "right_2_grams": 1, "2_grams": 4}  # fmt: skip
+    expected = 100 * math.exp(1 - 8 / 5) * math.sqrt(1 / 2 * 1 / 4)
+    assert FORMULAS["Bleu_2"](means) == pytest.approx(expected)
 
 
 class Dying(Meteor):

@@ -57,14 +57,14 @@ def recorded(golden):
 def test_equals_the_reference_evaluator(recorded, golden, tmp_path):
     arrays, answers, truths = recorded
     np.savez(tmp_path / "codec.npz", **golden("maskcodec_weights"))
-    metrics, _ = score_masks(answers, truths, load_codec(tmp_path / "codec.npz"))
+    metrics, *_ = score_masks(answers, truths, load_codec(tmp_path / "codec.npz"))
     assert metrics["mIoU"] == pytest.approx(100 * float(arrays["result/miou"]), abs=1e-6)
 
 
 @pytest.mark.golden
 def test_equals_the_reference_evaluator_in_all_but_the_drawing(recorded):
     arrays, answers, truths = recorded
-    metrics, examples = score_masks(answers, truths, FillsTheBox())
+    metrics, examples, *_ = score_masks(answers, truths, FillsTheBox())
     for threshold in ("0.5", "0.75"):
         expected = 100 * float(arrays[f"result/boxacc_{threshold}"])
         assert metrics[f"box_accuracy@{threshold}"] == pytest.approx(expected, abs=1e-6)
@@ -81,7 +81,9 @@ def test_scores_by_hand():
         answer(0, 512, 1023, 1023),  # the other half: nothing right, 200 in the union
         None,
     ]
-    metrics, examples = score_masks(answers, [Truth((0, 0, 1, 0.5), left_half)] * 4, FillsTheBox())
+    metrics, examples, *_ = score_masks(
+        answers, [Truth((0, 0, 1, 0.5), left_half)] * 4, FillsTheBox()
+    )
     assert [e["mask_iou"] for e in examples] == [0.5, 1, 0, 0]
     assert [e["intersection"] for e in examples] == [100, 100, 0, 0]
     assert [e["union"] for e in examples] == [200, 100, 200, 100]
@@ -105,7 +107,7 @@ def test_box_without_a_pixel_is_invalid_though_its_box_counts():
     # 300..310 of 1023 is 2.93..3.03 of 10 rows but 0.293..0.303 of 1 row: no whole pixel there.
     thin = answer(300, 0, 310, 1023)
     truth = Truth((300 / 1023, 0, 310 / 1023, 1), np.ones((1, 40), dtype=bool))
-    metrics, examples = score_masks([thin], [truth], FillsTheBox())
+    metrics, examples, *_ = score_masks([thin], [truth], FillsTheBox())
     assert examples[0] == {
         "mask_iou": 0,
         "box_iou": pytest.approx(1),
@@ -123,7 +125,7 @@ def test_each_answer_gets_its_own_codes():
     # More than are decoded at once, every third invalid; code n leaves 64 - n of 64 columns.
     answers = [None if n % 3 == 0 else answer(0, 0, 1023, 1023, n % 60) for n in range(600)]
     truths = [Truth((0, 0, 1, 1), np.ones((64, 64), dtype=np.uint8))] * 600
-    _, examples = score_masks(answers, truths, FillsTheBox())
+    _, examples, *_ = score_masks(answers, truths, FillsTheBox())
     expected = [0 if n % 3 == 0 else (64 - n % 60) / 64 for n in range(600)]
     assert [e["mask_iou"] for e in examples] == pytest.approx(expected)
 
@@ -135,7 +137,7 @@ def test_true_masks_may_be_made_when_needed():
         alive.append(1)
         return np.ones((8, 8), dtype=np.uint8) * 255
 
-    metrics, _ = score_masks(
+    metrics, *_ = score_masks(
         [answer(0, 0, 1023, 1023), None], [Truth((0, 0, 1, 1), make)] * 2, FillsTheBox()
     )
     assert metrics["mIoU"] == 50

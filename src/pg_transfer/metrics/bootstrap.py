@@ -38,10 +38,10 @@ def intervals(
     """For each metric that follows from the examples' own scores, its interval.
 
     A split is drawn anew by drawing as many of its examples, with replacement. What a metric is
-    then follows from the means of the examples' scores: by its formula, or, without one, as 100
-    times the mean of the score of its name, over those examples that have it. All metrics are
-    taken of the same draws. Counts have no interval, and neither has a metric that does not come
-    out right in this way on the split itself.
+    then follows from the means of the examples' scores and parts: by its formula, or, without one,
+    as 100 times the mean of the score of its name, over those examples that have it. All metrics
+    are taken of the same draws. Counts have no interval, and neither has a metric that does not
+    come out right in this way on the split itself.
 
     Args:
         scores: of a whole split.
@@ -49,10 +49,13 @@ def intervals(
         resamples: how often to draw.
         seed: of the draws.
     """
-    names = sorted({name for example in scores.examples for name in example})
+    examples = scores.examples
+    if scores.parts:
+        examples = [{**one, **parts} for one, parts in zip(examples, scores.parts, strict=True)]
+    names = sorted({name for example in examples for name in example})
     if not names:
         return {}
-    values = np.array([[one.get(name, math.nan) for name in names] for one in scores.examples])
+    values = np.array([[one.get(name, math.nan) for name in names] for one in examples])
     present = ~np.isnan(values)
     columns = np.hstack([np.where(present, values, 0.0), present])
     split, draws = (
@@ -71,7 +74,7 @@ def intervals(
             continue
         drawn = drawn[np.isfinite(drawn)]  # a draw may have none of the examples
         low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
-        found[metric] = Interval(low, high, counts.get(metric, len(scores.examples)))
+        found[metric] = Interval(low, high, counts.get(metric, len(examples)))
     return found
 
 

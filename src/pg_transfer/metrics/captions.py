@@ -10,7 +10,6 @@ scores a file in COCO's results format.
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import shutil
 import sys
@@ -22,6 +21,7 @@ from typing import Any, NamedTuple, SupportsFloat
 
 import numpy as np
 
+from pg_transfer.metrics.bleu import BLEU, parts_of
 from pg_transfer.metrics.ptb.tokenizer import tokenize
 from pg_transfer.metrics.results import (
     field,
@@ -34,7 +34,7 @@ from pg_transfer.metrics.results import (
 from pg_transfer.task import Scores
 
 try:
-    from pycocoevalcap.bleu.bleu import Bleu
+    from pycocoevalcap.bleu.bleu_scorer import BleuScorer
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.meteor.meteor import Meteor
     from pycocoevalcap.rouge.rouge import Rouge
@@ -46,15 +46,19 @@ except ImportError as error:
         "pip install 'pg_transfer[captions]'"
     ) from error
 
-BLEU = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4")
 METRICS = (*BLEU, "METEOR", "ROUGE_L", "CIDEr", "SPICE")
+WITHOUT_JAVA = (*BLEU, "ROUGE_L", "CIDEr")
+"""These take seconds; Java alone needs ten to start METEOR."""
 SPICE_JARS = tuple(Path(SPICEDIR, SPICELIB, f"{JAR}{part}.jar") for part in ("", "-models"))
+# Since version 16, Java keeps its own classes from SPICE's serialiser unless told otherwise.
+SPICE_JAVA_OPTIONS = " ".join(
+    f"--add-opens=java.base/java.{package}=ALL-UNNAMED"
+    for package in ("lang", "math", "net", "text", "util", "util.concurrent")
+)
 
 Captions = dict[int, list[str]]
 Verdict = tuple[SupportsFloat, Sequence[SupportsFloat] | np.ndarray]
 """On all images, and on each."""
-
-_LOG = logging.getLogger(__name__)
 
 
 class CaptionScores(NamedTuple):
@@ -64,11 +68,13 @@ class CaptionScores(NamedTuple):
         metrics: fractions, in the order of `METRICS`; CIDEr is between 0 and 10.
         examples: for each caption the same metrics of it alone.
         left_out: which metrics could not be worked out, and why.
+        bleu_parts: for each caption what BLEU adds up, see `metrics.bleu`; empty without BLEU.
     """
 
     metrics: dict[str, float]
     examples: list[dict[str, float]]
     left_out: dict[str, str]
+    bleu_parts: list[dict[str, float]]
 
 
 def official_scores(
@@ -94,9 +100,14 @@ def official_scores(
     said, written = _tokens(captions, references)
     verdicts: dict[str, Verdict] = {}
     left_out: dict[str, str] = {}
+    bleu_parts = []
     if set(wanted) & set(BLEU):
-        totals, singles = Bleu(len(BLEU)).compute_score(written, said, verbose=0)
+        scorer = BleuScorer(n=len(BLEU))
+        for image, texts in written.items():
+            scorer += (said[image][0], texts)
+        totals, singles = scorer.compute_score(option="closest")
         verdicts |= zip(BLEU, zip(totals, singles, strict=True), strict=True)
+        bleu_parts = [parts_of(counts) for counts in scorer.ctest]
     for name, scorer in (("ROUGE_L", Rouge), ("CIDEr", Cider)):
         if name in wanted:
             verdicts[name] = scorer().compute_score(written, said)
@@ -113,6 +124,7 @@ def official_scores(
             {name: float(verdicts[name][1][image]) for name in done} for image in range(len(said))
         ],
         left_out=left_out,
+        bleu_parts=bleu_parts,
     )
 
 
@@ -123,13 +135,16 @@ def score_captions(
 ) -> Scores:
     """As `official_scores`, in percent and with CIDEr first, as tasks report them.
 
-    Metrics that cannot be worked out here are named in a warning and left out.
+    Of each metric that cannot be worked out here a remark says why.
     """
     scores = official_scores(captions, references, wanted)
-    for name, reason in scores.left_out.items():
-        _LOG.warning("%s is left out: %s", name, reason)
     names = sorted(scores.metrics, key=lambda name: name != "CIDEr")
-    return Scores({name: 100 * scores.metrics[name] for name in names}, scores.examples)
+    return Scores(
+        metrics={name: 100 * scores.metrics[name] for name in names},
+        examples=[{name: one[name] for name in names} for one in scores.examples],
+        remarks=[f"{name} is left out: {reason}" for name, reason in scores.left_out.items()],
+        parts=scores.bleu_parts,
+    )
 
 
 def _tokens(
@@ -174,7 +189,7 @@ def _spice(written: Captions, said: Captions) -> Verdict:
         raise RuntimeError(
             f"it needs {JAR}, which `python -m pycocoevalcap.spice.get_stanford_models` downloads"
         )
-    with _stdout_as_stderr():
+    with _stdout_as_stderr(), _java_options(SPICE_JAVA_OPTIONS):
         total, parts = Spice().compute_score(written, said)
     return total, [part["All"]["f"] for part in parts]
 
@@ -182,6 +197,20 @@ def _spice(written: Captions, said: Captions) -> Verdict:
 def _require_java() -> None:
     if shutil.which("java") is None:
         raise RuntimeError("it needs Java, and there is no `java` on this machine")
+
+
+@contextmanager
+def _java_options(options: str) -> Iterator[None]:
+    """Gives them to any `java` that is started; Java 8, which needs none, does not look at them."""
+    kept = os.environ.get("JDK_JAVA_OPTIONS")
+    os.environ["JDK_JAVA_OPTIONS"] = f"{kept} {options}" if kept else options
+    try:
+        yield
+    finally:
+        if kept is None:
+            del os.environ["JDK_JAVA_OPTIONS"]
+        else:
+            os.environ["JDK_JAVA_OPTIONS"] = kept
 
 
 @contextmanager

@@ -132,8 +132,9 @@ def score_by_type(answers: Sequence[str], truths: Sequence[str], types: Sequence
     """
     _require_as_many(answers, truths, types)
     each = [float(answer == truth) for answer, truth in zip(answers, truths, strict=True)]
-    metrics, examples = _by_type(each, types)
-    return Scores({"accuracy_average": _mean_of_types(metrics)} | metrics, examples)
+    scores = _by_type(each, types)
+    average = {"accuracy_average": _mean_of_types(scores.metrics)}
+    return scores._replace(metrics=average | scores.metrics)
 
 
 def _mean_of_types(accuracies: Mapping[str, Any]) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
@@ -23,6 +22,9 @@ CODES = 128
 
 OFFICIAL_BYTES = 8_479_556
 OFFICIAL_SHA256 = "5586010257b8536dddefab65e7755077f21d5672d5674dacf911f73ae95a4447"
+
+MOST_BYTES = 4 * OFFICIAL_BYTES
+"""Of a codec, packed and unpacked; the others are no codecs."""
 
 _BUILTIN = "drawn_shapes.npz"  # made by scripts/train_mask_codec.py
 _CODE_WIDTH = 512
@@ -178,6 +180,11 @@ def _read_file(path: Path) -> bytes:
             'big-vision/paligemma-hf. "builtin" is a codec for drawn shapes that PaliGemma '
             "was not trained with."
         )
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError(
+            f"{path} is no mask codec: it has {path.stat().st_size:,} bytes, and the official one "
+            f"{OFFICIAL_BYTES:,}"
+        )
     return path.read_bytes()
 
 
@@ -204,11 +211,16 @@ def _arrays(content: bytes, *, source: str) -> dict[str, np.ndarray]:
     arrays = {}
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for member in archive.namelist():
+            if sum(member.file_size for member in archive.infolist()) > MOST_BYTES:
+                raise ValueError("it would unpack to far more")
+            for member in archive.infolist():
                 with archive.open(member) as stream:
-                    array = np.lib.format.read_array(stream, allow_pickle=False)
-                arrays[member.removesuffix(".npy")] = array
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+                    content_of = io.BytesIO(stream.read(MOST_BYTES))
+                array = np.lib.format.read_array(content_of, allow_pickle=False)
+                if array.nbytes > member.file_size:
+                    raise ValueError(f"{member.filename} is not all there")
+                arrays[member.filename.removesuffix(".npy")] = array
+    except Exception as error:  # on damaged files zipfile and numpy raise what they stumble upon
         raise ValueError(
             f"mask codec {source} is no .npz file, or a damaged one: {len(content):,} bytes "
             f"({error}). The official one has {OFFICIAL_BYTES:,}."
