@@ -1,0 +1,153 @@
+"""Which column is what: by its name, by `columns=`, and by templates over all of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+ROLES = {
+    "image": "a file, relative to the data's own folder",
+    "images": "a list of such files, the same number in every row",
+    "prefix": "the request",
+    "suffix": "the answer",
+    "suffixes": "a list of answers, which take turns from epoch to epoch",
+    "boxes": "a list of four numbers for each object",
+    "box_format": "what those numbers mean, where rows differ",
+    "masks": "for each object polygons, run lengths, or the file of a mask",
+    "labels": "what each object is called",
+    "crowd": "for each object whether it is several in one, to be ignored",
+    "width": "of the image in pixels; looked up if there is none",
+    "height": "likewise",
+    "id": "unique; the number of the row if there is none",
+    "split": "train, validation or another name",
+}
+"""What a column can be."""
+
+OTHER_NAMES = {
+    "image": ("file_name", "image_path"),
+    "prefix": ("prompt", "instruction"),
+    "suffix": ("answer", "caption", "label"),
+    "suffixes": ("answers", "captions"),
+    "boxes": ("bboxes", "objects.bbox"),
+    "labels": ("objects.category",),
+    "id": ("__key__",),
+}
+"""What columns are also called that need no `columns=`, if none has the role's own name."""
+
+QUESTION = "question"
+
+_FIELD = re.compile(r"\{([^{}]*)\}")
+
+
+def choose_columns(found: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
+    """For each role that there is a column for, its name.
+
+    Args:
+        found: the data's columns.
+        given: what a user says of some roles.
+
+    Raises:
+        ValueError: a role or a column that there is not, or no image.
+    """
+    for role, name in given.items():
+        if role not in ROLES:
+            raise ValueError(
+                f"columns={{{role}: {name}}}: there is no such role.\n{_possible(found)}"
+            )
+        if not _has(found, name):
+            raise ValueError(f"columns={{{role}: {name}}}: the data has no such column. "
+                             f"{_possible(found)}")  # fmt: skip
+    chosen = dict(given)
+    for role in ROLES:
+        names = (role, *OTHER_NAMES.get(role, ()))
+        free = [name for name in names if _has(found, name) and name not in given.values()]
+        if role not in chosen and free:
+            chosen[role] = free[0]
+    if ("image" in chosen) == ("images" in chosen):
+        have = "both `image` and `images`" if "image" in chosen else "no column `image` or `images`"
+        raise ValueError(f"the data has {have}. {_possible(found)}")
+    if chosen.get("suffix") == "suffix" and chosen.get("suffixes") in OTHER_NAMES["suffixes"]:
+        del chosen["suffixes"]  # the role's own name is the surer one
+    return chosen
+
+
+def value(values: Mapping[str, Any], name: str) -> Any:
+    """What a row has in a column; None if nothing.
+
+    "objects.bbox" is looked up inside `objects`, which may be an object or a list of objects.
+    """
+    if name in values:
+        return values[name]
+    head, _, rest = name.partition(".")
+    inner = values.get(head)
+    if rest and isinstance(inner, Mapping):
+        return value(inner, rest)
+    if rest and isinstance(inner, list) and all(isinstance(one, Mapping) for one in inner):
+        return [value(one, rest) for one in inner]
+    return None
+
+
+def as_list(cell: Any) -> Any:
+    """A cell of a table, in which lists are written as JSON; anything else as it is."""
+    if isinstance(cell, str) and cell.strip().startswith(("[", "{")):
+        try:
+            return json.loads(cell)
+        except ValueError:
+            return cell
+    return cell
+
+
+def fill(template: str, values: Mapping[str, Any], extra: Mapping[str, str]) -> str:
+    """The template with each `{column}` replaced by the row's text in it.
+
+    Raises:
+        ValueError: the row has nothing there, or something that is no text.
+    """
+
+    def replaced(match: re.Match[str]) -> str:
+        name = match[1]
+        return extra[name] if name in extra else as_text(value(values, name), name)
+
+    return _FIELD.sub(replaced, template)
+
+
+def fields(template: str) -> list[str]:
+    """The columns that a template names."""
+    return _FIELD.findall(template)
+
+
+def require_fields(setting: str, template: str, found: Sequence[str], extra: Sequence[str]) -> None:
+    """Raises ValueError if a template names a column that there is not."""
+    for name in fields(template):
+        if name not in extra and not _has(found, name):
+            raise ValueError(
+                f'{setting}="{template}": the data has no column {name!r}; it has '
+                f"{', '.join((*found, *extra))}"
+            )
+
+
+def as_text(cell: Any, name: str) -> str:
+    """A text or number as text.
+
+    Raises:
+        ValueError: it is neither, or empty.
+    """
+    if isinstance(cell, bool) or not isinstance(cell, (str, int, float)):
+        raise ValueError(f"`{name}` is {'missing' if cell is None else f'{cell!r:.60}, no text'}")
+    if isinstance(cell, str) and not cell.strip():
+        raise ValueError(f"`{name}` is empty")
+    return str(cell)
+
+
+def _has(found: Sequence[str], name: str) -> bool:
+    return name in found or ("." in name and name.partition(".")[0] in found)
+
+
+def _possible(found: Sequence[str]) -> str:
+    roles = "\n".join(f"  {role:<11} {meaning}" for role, meaning in ROLES.items())
+    return (
+        f"It has {', '.join(found)}. Say which is which, e.g. columns={{image: {found[0]}}}; "
+        f"there may be\n{roles}"
+    )

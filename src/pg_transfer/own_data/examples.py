@@ -1,0 +1,93 @@
+"""Rows to examples in splits, with the metric that fits, and what was found by looking."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from pg_transfer.own_data.held_out import hold_out
+from pg_transfer.own_data.image_files import require_files
+from pg_transfer.own_data.maker import Kind, Maker, Wishes
+from pg_transfer.own_data.rows import Source
+from pg_transfer.own_data.scoring import Seen, choose_metric, require_metric
+from pg_transfer.task import Example
+
+CAPTIONS = ("caption", "describe")
+"""How requests begin that are answered by captions."""
+
+
+class OwnData(NamedTuple):
+    """Data made into examples.
+
+    Attributes:
+        splits: by name.
+        kind: what the answers are.
+        metric: the one asked for, or the one that fits.
+        findings: what was found and chosen, in lines for whoever starts a run.
+    """
+
+    splits: dict[str, list[Example]]
+    kind: Kind
+    metric: str
+    findings: list[str]
+
+
+def read_examples(source: Source, wishes: Wishes) -> OwnData:
+    """All examples of a source.
+
+    Raises:
+        FileNotFoundError: images are missing.
+        ValueError: columns do not fit, or a row cannot be right; the message names it.
+    """
+    if wishes.metric is not None:
+        require_metric(wishes.metric)
+    maker = Maker(source, wishes)
+    splits: dict[str, list[Example]] = defaultdict(list)
+    keys: dict[str, str] = {}
+    for number, row in enumerate(source.rows()):
+        try:
+            split, example, key = maker.example(row, number)
+        except ValueError as error:
+            raise ValueError(f"{row.place}: {error}") from error
+        splits[split].append(example)
+        keys[example.id] = key
+    if maker.kind != "text":
+        splits = maker.with_requests(splits)
+    require_files(image for examples in splits.values() for one in examples for image in one.images)
+    total = sum(map(len, splits.values()))
+    note = hold_out(splits, keys, wishes.holdout)
+    metric, why = _metric(maker, splits, wishes)
+    counts = ", ".join(f"{len(examples):,} {split}" for split, examples in splits.items())
+    return OwnData(
+        dict(splits),
+        maker.kind,
+        metric,
+        [
+            f"data: {total:,} rows of {source.kind}, columns {', '.join(source.columns)}; "
+            f"{counts}{note}",
+            f"request: {maker.request}; answer: {maker.answer}; metric: {metric}{why}",
+            *maker.remarks,
+        ],
+    )
+
+
+def _metric(
+    maker: Maker, splits: Mapping[str, Sequence[Example]], wishes: Wishes
+) -> tuple[str, str]:
+    if wishes.metric is not None:
+        return wishes.metric, ""
+    prefixes = [one.prefix for examples in splits.values() for one in examples]
+    texts = [one.suffixes for examples in splits.values() for one in examples if one.suffixes]
+    words = [len(text.split()) for several in texts for text in several]
+    name, why = choose_metric(
+        Seen(
+            has_boxes=maker.kind == "boxes",
+            has_masks=maker.kind == "masks",
+            is_caption=all(prefix.lower().startswith(CAPTIONS) for prefix in prefixes),
+            fewest=min(map(len, texts), default=0),
+            words=sum(words) / len(words) if words else 0.0,
+        )
+    )
+    require_metric(name)
+    return name, f" (chosen: {why})"

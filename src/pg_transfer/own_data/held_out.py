@@ -1,0 +1,43 @@
+"""The splits of a user's data: their usual names, and a part held out where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+from pg_transfer.task import Example
+
+TRAIN = ("train", "training")
+VALIDATION = ("validation", "val", "valid", "dev", "eval")
+
+
+def hold_out(splits: dict[str, list[Example]], keys: Mapping[str, str], percent: float) -> str:
+    """Moves some of the training images to a validation split, if there is none; says so.
+
+    All rows of an image stay together. Which ones are moved depends on the images' names alone.
+    """
+    train = find_split(splits, TRAIN)
+    if train is None or find_split(splits, VALIDATION) is not None:
+        return ""
+    if not 0 < percent < 100:
+        raise ValueError(
+            f"holdout={percent} percent: the data has no validation split, and some of the "
+            f"training images have to be scored; give a number between 0 and 100"
+        )
+    groups = {keys[one.id] for one in splits[train]}
+    ordered = sorted(groups, key=lambda key: sha256(key.encode()).digest())
+    if len(ordered) < 2:
+        raise ValueError("with a single image there is nothing to learn from and validate on")
+    held = set(ordered[: max(1, round(len(ordered) * percent / 100))])
+    everything = splits[train]
+    splits[train] = [one for one in everything if keys[one.id] not in held]
+    splits[VALIDATION[0]] = [one for one in everything if keys[one.id] in held]
+    by = "images" if len(groups) < len(everything) else "rows"
+    return f" (split off by a hash: {percent:g} % of the {by})"
+
+
+def find_split(splits: Mapping[str, Any], names: Sequence[str]) -> str | None:
+    """The split that has one of the names, in whatever case."""
+    lowered = {split.lower(): split for split in splits}
+    return next((lowered[name] for name in names if name in lowered), None)

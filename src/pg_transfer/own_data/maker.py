@@ -1,0 +1,215 @@
+"""A row to an example: which columns make the request and the answer.
+
+Prompts are the paper's where it has one: `answer en {question}`, `caption en`, `detect cat ; dog`
+and `segment cat` (big_vision's README, and ai.google.dev's page of PaliGemma prompts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pg_transfer.own_data import columns as roles
+from pg_transfer.own_data.held_out import TRAIN
+from pg_transfer.own_data.image_files import read_images, size_of
+from pg_transfer.own_data.objects import read_scene
+from pg_transfer.own_data.rows import Row, Source
+from pg_transfer.own_data.scoring import OF_OBJECTS
+from pg_transfer.segmentation.scenes import SEPARATOR, Scene
+from pg_transfer.task import Example
+
+CATEGORIES, LABELS = "categories", "labels"
+FEW = 10
+"""So many categories at most are all asked for in every image."""
+
+Kind = Literal["text", "boxes", "masks"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What a user says about data, where looking is not enough.
+
+    Attributes:
+        columns: the data's name of a column for each role.
+        prefix: template of the request over all columns, "answer en {question}".
+        suffix: likewise of the answer.
+        images: the folder that the names of images are relative to.
+        metric: a name of `scoring.NAMES`.
+        box_format: what the four numbers of a box mean.
+        holdout: percent of the training images to validate on, if the data has no such split.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    prefix: str | None = None
+    suffix: str | None = None
+    images: Path | None = None
+    metric: str | None = None
+    box_format: str | None = None
+    holdout: float = 10
+
+
+class Maker:
+    """Makes an example of each row; knows what all rows have in common."""
+
+    def __init__(self, source: Source, wishes: Wishes) -> None:
+        self.wishes = wishes
+        self.names = roles.choose_columns(source.columns, wishes.columns)
+        self.kind: Kind = self._kind()
+        self.extra = () if self.kind == "text" else (CATEGORIES, LABELS)
+        self.request = self._request(source.columns)
+        self.remarks: list[str] = []
+        self.frames: tuple[int, str] | None = None
+        if wishes.suffix is not None:
+            roles.require_fields("suffix", wishes.suffix, source.columns, ())
+        elif self.kind == "text" and not {"suffix", "suffixes"} & self.names.keys():
+            raise ValueError(
+                f"there is no answer to learn: the data has {', '.join(source.columns)}. Name the "
+                f"column (columns={{suffix: {source.columns[-1]}}}), or write a template "
+                f"(suffix={{{source.columns[-1]}}})"
+            )
+
+    @property
+    def answer(self) -> str:
+        """Where answers come from, in words."""
+        if self.kind != "text":
+            return f"{self.kind} with labels" if "labels" in self.names else self.kind
+        if self.wishes.suffix is not None:
+            return self.wishes.suffix
+        return f"column {self.names.get('suffixes') or self.names['suffix']}"
+
+    def example(self, row: Row, number: int) -> tuple[str, Example, str]:
+        """The split, the example, and what it must not share with another split."""
+        values = row.values
+        folder = self.wishes.images or row.folder
+        several = "images" in self.names
+        cell = self._get(values, "images" if several else "image")
+        images = read_images(cell, folder, several=several)
+        self._require_frames(len(images), row.place)
+        split = self._split(row)
+        id = str(number) if (one := self._get(values, "id")) in (None, "") else str(one)
+        key = id if callable(images[0]) else str(cell)
+        scene = None
+        extra = {}
+        if self.kind != "text":
+            scene = self._scene(values, row.folder, images[0])
+            extra = {LABELS: SEPARATOR.join(scene.labels), CATEGORIES: "{" + CATEGORIES + "}"}
+        example = Example(
+            id=id,
+            image=images if several else images[0],
+            prefix=roles.fill(self.request, values, extra) if self.request else "",
+            suffixes=() if scene is not None else self._suffixes(values, split),
+            reference=scene,
+        )
+        return split, example, key
+
+    def with_requests(self, splits: Mapping[str, Sequence[Example]]) -> dict[str, list[Example]]:
+        """The examples with the names of all categories in requests that want them."""
+        every = dict.fromkeys(
+            label for examples in splits.values() for one in examples for label in _labels(one)
+        )
+        if not self.request:
+            verb = "segment" if self.kind == "masks" else "detect"
+            wanted = CATEGORIES if len(every) <= FEW else LABELS
+            self.request = f"{verb} {{{wanted}}}"
+        asks_for = roles.fields(self.request)
+        if LABELS in asks_for:
+            self.remarks.append(
+                "note: each request names what is in its image; the score says nothing about "
+                f"answers to requests for what is not there. prefix='{self.request.split()[0]} "
+                f"{{categories}}' asks for all {len(every)} categories in every image"
+            )
+        filled: dict[str, list[Example]] = {split: [] for split in splits}
+        left_out = 0
+        for split, examples in splits.items():
+            for one in examples:
+                labels = _labels(one)
+                if LABELS in asks_for and not labels:
+                    left_out += 1
+                    continue
+                prefix = one.prefix or self.request.replace(f"{{{LABELS}}}", SEPARATOR.join(labels))
+                prefix = prefix.replace(f"{{{CATEGORIES}}}", SEPARATOR.join(every))
+                filled[split].append(replace(one, prefix=prefix))
+        if left_out:
+            self.remarks.append(f"note: {left_out:,} images without an object are left out")
+        return {split: examples for split, examples in filled.items() if examples}
+
+    def _kind(self) -> Kind:
+        have = self.names.keys()
+        metric, prefix = self.wishes.metric, self.wishes.prefix or ""
+        has_objects = bool({"boxes", "masks"} & have)
+        has_text = self.wishes.suffix is not None or bool({"suffix", "suffixes"} & have)
+        if metric in OF_OBJECTS and not has_objects:
+            raise ValueError(f"metric={metric} needs a column `boxes` or `masks`")
+        if not has_objects or (has_text and metric not in OF_OBJECTS):
+            return "text"
+        wants_masks = metric == "miou" or (metric is None and prefix.startswith("segment"))
+        if wants_masks and "masks" not in have:
+            raise ValueError("masks are to be learnt, and the data has no column `masks`")
+        return "masks" if wants_masks or "boxes" not in have else "boxes"
+
+    def _request(self, found: Sequence[str]) -> str:
+        """The template; empty where it depends on the objects of all rows."""
+        if self.wishes.prefix is not None:
+            roles.require_fields("prefix", self.wishes.prefix, found, self.extra)
+            return self.wishes.prefix
+        if "prefix" in self.names:
+            return f"{{{self.names['prefix']}}}"
+        if self.kind != "text":
+            return ""
+        if roles.QUESTION in found:
+            return f"answer en {{{roles.QUESTION}}}"
+        if {"caption", "captions"} & set(self.names.values()):
+            return "caption en"
+        raise ValueError(
+            f"there is no request: the data has {', '.join(found)}. Name the column "
+            f"(columns={{prefix: {found[0]}}}), or write it (prefix='caption en'), if need be as a "
+            f"template over the columns (prefix='\"answer en {{{found[-1]}}}\"')"
+        )
+
+    def _get(self, values: Mapping[str, Any], role: str) -> Any:
+        return roles.value(values, self.names[role]) if role in self.names else None
+
+    def _split(self, row: Row) -> str:
+        if "split" not in self.names:
+            return row.split or TRAIN[0]
+        return roles.as_text(self._get(row.values, "split"), self.names["split"])
+
+    def _suffixes(self, values: Mapping[str, Any], split: str) -> tuple[str, ...]:
+        if self.wishes.suffix is not None:
+            return (roles.fill(self.wishes.suffix, values, {}),)
+        many = roles.as_list(self._get(values, "suffixes"))
+        one = self._get(values, "suffix")
+        if many is None and one is None and split.startswith("test"):
+            return ()
+        if many is None:
+            return (roles.as_text(one, self.names.get("suffix") or self.names["suffixes"]),)
+        name = self.names["suffixes"]
+        if not isinstance(many, list) or not many:
+            raise ValueError(f"`{name}` is {many!r:.60}, not a list with one answer or more")
+        return tuple(roles.as_text(text, name) for text in many)
+
+    def _scene(self, values: Mapping[str, Any], folder: Path, image: Any) -> Scene:
+        wanted = ("boxes", "masks", "labels", "crowd", "width", "height", "box_format")
+        given = {role: roles.as_list(self._get(values, role)) for role in wanted}
+        given["box_format"] = self.wishes.box_format or given["box_format"]
+        if self.kind == "boxes":
+            given["masks"] = None
+        scene = read_scene(given, size=lambda: size_of(image), folder=folder)
+        if self.kind == "masks" and any(thing.mask is None for thing in scene.asked):
+            raise ValueError("an object has no mask")
+        return scene
+
+    def _require_frames(self, count: int, place: str) -> None:
+        if self.frames is None:
+            self.frames = count, place
+        elif self.frames[0] != count:
+            raise ValueError(
+                f"it has {count} images, and {self.frames[1]} has {self.frames[0]}; all rows need "
+                f"the same number"
+            )
+
+
+def _labels(example: Example) -> list[str]:
+    return [label for label in example.reference.labels if label]

@@ -1,0 +1,179 @@
+"""Boxes and masks as people write them down, to the objects of a scene."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pg_transfer.images import open_image
+from pg_transfer.segmentation.run_lengths import drawn, run_lengths
+from pg_transfer.segmentation.scenes import Box, Scene, Thing
+
+CORNERS = ("xyxy", "xywh", "cxcywh", "yxyx")
+NORMALISED = "_normalised"
+BOX_FORMATS = (*CORNERS, *(name + NORMALISED for name in CORNERS))
+"""Corners; left, top, width, height; centre, width, height; corners, rows first. In pixels, or as
+fractions of the image."""
+
+OVERSHOOT = 0.02
+"""How far outside the image, as a fraction of it, a box may reach and still be cut at its edge."""
+
+
+def read_scene(
+    values: Mapping[str, Any], *, size: Callable[[], tuple[int, int]], folder: Path
+) -> Scene:
+    """The objects of a row.
+
+    Args:
+        values: by role: `boxes` or `masks` or both, `box_format`, perhaps `labels` and `crowd`,
+            `width` and `height`.
+        size: gives the image's width and height in pixels where the row does not.
+        folder: what the names of files of masks are relative to.
+
+    Raises:
+        ValueError: they do not fit each other or the image.
+    """
+    boxes, masks = _listed(values, "boxes"), _listed(values, "masks")
+    given = {name: _listed(values, name) for name in ("labels", "crowd")}
+    count = len(boxes if boxes is not None else masks or ())
+    for name, those in {"masks": masks, **given}.items():
+        if those is not None and len(those) != count:
+            raise ValueError(f"{len(those)} `{name}` for {count} objects")
+    form = _form(values.get("box_format"), needed=bool(boxes))
+    width, height = _size(values, size)
+    things = []
+    for number in range(count):
+        mask = box = None
+        try:
+            if masks is not None and masks[number] is not None:
+                is_fraction = form.endswith(NORMALISED)
+                mask = _mask(masks[number], height, width, folder, is_fraction=is_fraction)
+            if boxes is not None:
+                box = _box(boxes[number], form, height, width)
+            elif mask is not None:
+                box = _box_around(mask(), height, width)
+            else:
+                raise ValueError("neither a box nor a mask")
+        except ValueError as error:
+            raise ValueError(f"object {number + 1}: {error}") from error
+        label = "" if given["labels"] is None else str(given["labels"][number]).strip()
+        is_crowd = given["crowd"] is not None and bool(given["crowd"][number])
+        things.append(Thing(box, _fit(label, number), mask, is_crowd))
+    return Scene(height, width, tuple(things))
+
+
+def _listed(values: Mapping[str, Any], name: str) -> Sequence[Any] | None:
+    those = values.get(name)
+    if those is not None and not isinstance(those, (list, tuple)):
+        raise ValueError(f"`{name}` is {those!r:.60}, not a list with one for each object")
+    return those
+
+
+def _form(form: Any, *, needed: bool) -> str:
+    if form is None and not needed:
+        return CORNERS[0]
+    if form not in BOX_FORMATS:
+        found = "is not said" if form is None else f"is {form!r}"
+        raise ValueError(
+            f"what the numbers of a box mean {found}: set box_format to one of "
+            f"{', '.join(BOX_FORMATS)}"
+        )
+    return form
+
+
+def _fit(label: str, number: int) -> str:
+    if any(sign in label for sign in ";<>\n"):
+        raise ValueError(
+            f"object {number + 1}: the label {label!r} has a ; < > or line end, which divide and "
+            f"begin objects in an answer"
+        )
+    return label
+
+
+def _size(values: Mapping[str, Any], look: Callable[[], tuple[int, int]]) -> tuple[int, int]:
+    sides = values.get("width"), values.get("height")
+    if all(isinstance(side, int) and side > 0 for side in sides):
+        return sides  # type: ignore[return-value]
+    return look()
+
+
+def _box(box: Any, form: str, height: int, width: int) -> Box:
+    try:
+        a, b, c, d = (float(number) for number in box)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the box {box!r:.60} is not four numbers") from error
+    if not all(map(math.isfinite, (a, b, c, d))):
+        raise ValueError(f"the box {box} has a number that is none")
+    kind = form.removesuffix(NORMALISED)
+    if kind == "xywh":
+        c, d = a + c, b + d
+    elif kind == "cxcywh":
+        a, b, c, d = a - c / 2, b - d / 2, a + c / 2, b + d / 2
+    elif kind == "yxyx":
+        a, b, c, d = b, a, d, c
+    across, down = (1, 1) if form.endswith(NORMALISED) else (width, height)
+    left, top, right, bottom = a / across, b / down, c / across, d / down
+    shown = f"the box {list(box)} (box_format={form}) in an image of {width}x{height} pixels"
+    if min(left, top, 1 - right, 1 - bottom) < -OVERSHOOT:
+        raise ValueError(f"{shown} leaves it")
+    left, top, right, bottom = (min(max(edge, 0.0), 1.0) for edge in (left, top, right, bottom))
+    if not (round(left * width) < round(right * width)) or not (
+        round(top * height) < round(bottom * height)
+    ):
+        raise ValueError(f"{shown} covers no pixel of it")
+    return top, left, bottom, right
+
+
+def _mask(
+    mask: Any, height: int, width: int, folder: Path, *, is_fraction: bool
+) -> Callable[[], np.ndarray]:
+    if isinstance(mask, str):
+        return partial(_mask_file, folder / mask, height, width)
+    try:
+        if isinstance(mask, list):
+            mask = _polygons(mask)
+            if is_fraction:
+                scale = np.array([width, height])
+                mask = [(np.reshape(one, (-1, 2)) * scale).ravel().tolist() for one in mask]
+        return partial(drawn, run_lengths(mask, height, width))
+    except Exception as error:  # pycocotools has no exceptions of its own
+        raise ValueError(
+            f"the mask {mask!r:.60} is neither polygons [[x, y, x, y, ...], ...], nor run lengths "
+            f'{{"size": [height, width], "counts": ...}}, nor the name of a file ({error})'
+        ) from error
+
+
+def _polygons(mask: list[Any]) -> list[list[float]]:
+    """A list of [x, y, x, y, ...], of whatever depth it came in."""
+    if mask and isinstance(mask[0], (int, float)):
+        mask = [mask]
+    elif mask and isinstance(mask[0], list) and len(mask[0]) == 2:
+        mask = [[number for point in mask for number in point]]
+    elif mask and mask[0] and isinstance(mask[0][0], list):
+        mask = [[number for point in one for number in point] for one in mask]
+    for one in mask:
+        if len(one) < 6 or len(one) % 2 or not all(math.isfinite(number) for number in one):
+            raise ValueError("a polygon has at least three points of two numbers")
+    return mask
+
+
+def _mask_file(path: Path, height: int, width: int) -> np.ndarray:
+    mask = open_image(path).max(axis=2) > 0
+    if mask.shape != (height, width):
+        raise ValueError(
+            f"{path} is a mask of {mask.shape[::-1]} for an image of {(width, height)}"
+        )
+    return mask
+
+
+def _box_around(mask: np.ndarray, height: int, width: int) -> Box:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        raise ValueError("its mask has not one pixel")
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    return float(top / height), float(left / width), float(bottom / height), float(right / width)

@@ -1,0 +1,156 @@
+"""What a user's data is: recognised by looking at it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pg_transfer.own_data.coco import find_coco, is_coco, read_coco
+from pg_transfer.own_data.hub import (
+    SAVED,
+    read_from_hub,
+    read_image_folders,
+    read_parquet,
+    read_saved,
+)
+from pg_transfer.own_data.rows import Source, joined, read_json_lines, read_json_list, read_table
+from pg_transfer.own_data.shards import read_shards
+from pg_transfer.own_data.stored import IMAGE_ENDINGS
+
+LINES = (".jsonl", ".ndjson")
+TABLES = (".csv", ".tsv")
+POSSIBLE = (
+    "There may be: a file of JSON lines (.jsonl), a JSON list or COCO annotations (.json), a table "
+    "(.csv, .tsv), Parquet (.parquet), tar shards (.tar), a pattern for several of them "
+    "(shards/*.tar); a folder with such files, of COCO's annotations and images, of folders of "
+    "images, or saved by `datasets`; a data set of the Hugging Face hub (owner/name); or one of "
+    "these for each split: data={train: a.jsonl, validation: b.jsonl}"
+)
+
+
+def recognise(
+    data: str | Path | Sequence[Any] | Mapping[str, Any] | None, *, metric: str | None
+) -> Source:
+    """The rows of whatever `data` names.
+
+    Args:
+        data: a file, pattern, folder or name; or several of these; or one for each split.
+        metric: that was asked for; tells which to take where there are captions and objects.
+
+    Raises:
+        FileNotFoundError: nothing of that name.
+        ValueError: it cannot be recognised, or a record of it cannot be read.
+    """
+    if data is None:
+        raise ValueError(f"task=custom needs data=... {POSSIBLE}")
+    if isinstance(data, Mapping):
+        parts = data.items()
+        return joined([_of_split(str(key), recognise(one, metric=metric)) for key, one in parts])
+    if isinstance(data, Sequence) and not isinstance(data, str):
+        return joined([recognise(one, metric=metric) for one in data])
+    path = Path(data)
+    if path.is_file():
+        return _of_files([path], _file(path))
+    if path.is_dir():
+        return _folder(path, metric)
+    if any(sign in str(data) for sign in "*?["):
+        paths = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+        if not paths:
+            raise FileNotFoundError(f"data={data}: the pattern fits no file")
+        return _of_files(paths, _files(paths))
+    known = (*LINES, *TABLES, ".json", ".parquet", ".tar")
+    looks_like_a_name = str(data).count("/") == 1 and not str(data).startswith((".", "~", "/"))
+    if not looks_like_a_name or path.suffix in known:
+        raise FileNotFoundError(f"data={data}: there is no such file or folder. {POSSIBLE}")
+    return read_from_hub(str(data))
+
+
+def _of_files(paths: Sequence[Path], source: Source) -> Source:
+    """A file on its own is all there is, whatever its name; of several, names tell the splits."""
+    return _of_split(None, source) if len(paths) == 1 else source
+
+
+def _of_split(split: str | None, source: Source) -> Source:
+    return replace(source, rows=lambda: (row._replace(split=split) for row in source.rows()))
+
+
+def _file(path: Path) -> Source:
+    if path.suffix in LINES:
+        return read_json_lines(path)
+    if path.suffix == ".json":
+        return _json(path)
+    if path.suffix in TABLES:
+        return read_table(path)
+    if path.suffix == ".parquet":
+        return read_parquet([path])
+    if path.suffix == ".tar" or path.name.endswith((".tar.gz", ".tgz")):
+        return read_shards([path])
+    raise ValueError(f"data={path}: not recognised by its name. {POSSIBLE}")
+
+
+def _files(paths: Sequence[Path]) -> Source:
+    return joined([_file(path) for path in paths])
+
+
+def _json(path: Path) -> Source:
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        try:  # JSON lines under another name
+            return read_json_lines(path)
+        except ValueError:
+            raise ValueError(f"{path}: no JSON, or cut short ({error})") from error
+    if isinstance(content, list):
+        return read_json_list(path, content)
+    if is_coco(content):
+        above = path.parent.parent if path.parent.name == "annotations" else path.parent
+        return read_coco([path], above)
+    found = f"an object with {', '.join(content)}" if isinstance(content, dict) else repr(content)
+    raise ValueError(
+        f"{path}: neither a list of rows nor in COCO's format (`images` and `annotations`), but "
+        f"{found:.200}"
+    )
+
+
+def _folder(folder: Path, metric: str | None) -> Source:
+    """Tried in the order of how sure a look can be."""
+    if any((folder / name).is_file() for name in SAVED):
+        return read_saved(folder)
+    if shards := _below(folder, "*.tar"):
+        return _of_files(shards, read_shards(shards))
+    for endings in (LINES, TABLES):
+        if files := [path for ending in endings for path in _below(folder, f"*{ending}")]:
+            return _of_files(files, _files(files))
+    if files := _below(folder, "*.parquet"):
+        return _of_files(files, read_parquet(files))
+    if found := find_coco(folder):
+        annotations = found[_wanted(folder, found, metric)]
+        return _of_files(annotations, read_coco(annotations, folder))
+    if lists := sorted(folder.glob("*.json")):
+        return _of_files(lists, _files(lists))
+    inside = [place for place in folder.iterdir() if place.is_dir()]
+    if any(entry.suffix.lower() in IMAGE_ENDINGS for place in inside for entry in place.rglob("*")):
+        return read_image_folders(folder)
+    raise ValueError(f"data={folder}: nothing in the folder is recognised. {POSSIBLE}")
+
+
+def _below(folder: Path, pattern: str) -> list[Path]:
+    """In the folder and in those in it, but no deeper: a folder of images may be very large."""
+    return sorted({*folder.glob(pattern), *folder.glob(f"*{os.sep}{pattern}")})
+
+
+def _wanted(folder: Path, found: Mapping[str, Sequence[Path]], metric: str | None) -> str:
+    if len(found) == 1:
+        return next(iter(found))
+    if metric is not None and metric != "none":
+        return "objects" if metric in ("box_ap", "miou") else "captions"
+    names = {kind: ", ".join(path.name for path in paths) for kind, paths in found.items()}
+    raise ValueError(
+        f"data={folder} has captions ({names['captions']}) and objects ({names['objects']}). Say "
+        f"metric=cider to learn captions, metric=box_ap for boxes or metric=miou for masks; or "
+        f"name the files: data={{train: {found['captions'][0]}}}"
+    )

@@ -1,0 +1,163 @@
+"""Rows of named columns, wherever they come from; and files of them: JSON lines, JSON, CSV, TSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+DELIMITERS = ",;\t"
+
+_NAMES = "train|training|val|valid|validation|dev|eval|test"
+_SPLIT = re.compile(rf"(?<![a-z])({_NAMES})(?:20\d\d)?(?![a-z])")
+_FOLDER = re.compile(rf"({_NAMES})(?:20\d\d)?")
+
+
+class Row(NamedTuple):
+    """One record.
+
+    Attributes:
+        place: where it stands, for whoever has to mend it: "my.jsonl, line 7".
+        folder: what the names of its files are relative to.
+        split: that its file is about; None if nothing says so.
+        values: by column. An image is the name of a file, or an `Image` that reads itself.
+    """
+
+    place: str
+    folder: Path
+    split: str | None
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Rows, and what is known of them before they are read.
+
+    Attributes:
+        kind: what they were recognised as, e.g. "JSON lines".
+        columns: of any of the rows, in the order in which they were met.
+        rows: reads them, as often as it is called; they are never in memory together.
+    """
+
+    kind: str
+    columns: tuple[str, ...]
+    rows: Callable[[], Iterator[Row]]
+
+
+def joined(sources: Sequence[Source]) -> Source:
+    """The rows of several sources, one after the other."""
+    kinds = dict.fromkeys(source.kind for source in sources)
+    columns = dict.fromkeys(name for source in sources for name in source.columns)
+    return Source(
+        " and ".join(kinds),
+        tuple(columns),
+        lambda: chain.from_iterable(source.rows() for source in sources),
+    )
+
+
+def split_in(path: Path) -> str | None:
+    """The split that a name speaks of: "train" in "captions_train2017.json" or "train/0.json"."""
+    match = _SPLIT.search(path.stem.lower()) or _FOLDER.fullmatch(path.parent.name.lower())
+    return match[1] if match else None
+
+
+def read_json_lines(path: Path) -> Source:
+    """A file with one JSON object per line; empty lines count for nothing.
+
+    Raises:
+        ValueError: a line is no JSON object.
+    """
+    return _source("JSON lines", path, partial(_lines, path))
+
+
+def read_json_list(path: Path, rows: Sequence[Any]) -> Source:
+    """A JSON file that is one list of objects.
+
+    Raises:
+        ValueError: one of them is no object.
+    """
+    numbered = [(f"record {number}", row) for number, row in enumerate(rows, start=1)]
+    return _source("a JSON list", path, lambda: iter(numbered))
+
+
+def read_table(path: Path) -> Source:
+    """A table with a header: comma, semicolon or tab between the cells.
+
+    Raises:
+        ValueError: it is not UTF-8, or a line has more or fewer cells than the header.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header = _decoded(path, file.readline)
+    delimiter = max(DELIMITERS, key=header.count)
+    kind = "tab-separated values" if delimiter == "\t" else "comma-separated values"
+    return _source(kind, path, partial(_cells, path, delimiter))
+
+
+def _source(kind: str, path: Path, records: Callable[[], Iterable[tuple[str, Any]]]) -> Source:
+    def rows() -> Iterator[Row]:
+        split = split_in(path)
+        for place, values in records():
+            if not isinstance(values, dict):
+                raise ValueError(
+                    f"{path}, {place}: {values!r:.60} is no object with named columns, such as "
+                    f'{{"image": "1.jpg", "prefix": "caption en", "suffix": "a cat"}}'
+                )
+            yield Row(f"{path}, {place}", path.parent, split, values)
+
+    columns = tuple(dict.fromkeys(name for row in rows() for name in row.values))
+    if not columns:
+        raise ValueError(f"{path}: there is not a single row in it")
+    return Source(kind, columns, rows)
+
+
+def _lines(path: Path) -> Iterator[tuple[str, Any]]:
+    with path.open(encoding="utf-8-sig", newline="\n") as file:
+        number = 0
+        while line := _decoded(path, file.readline):
+            number += 1
+            if not line.strip():
+                continue
+            try:
+                yield f"line {number}", json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise ValueError(
+                    f"{path}, line {number}: no JSON, or cut short ({error})"
+                ) from error
+
+
+def _cells(path: Path, delimiter: str) -> Iterator[tuple[str, dict[str, str]]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        header: list[str] | None = None
+        while True:
+            try:
+                cells = _decoded(path, partial(next, reader, None))
+            except csv.Error as error:
+                raise ValueError(f"{path}, line {reader.line_num}: no table ({error})") from error
+            if cells is None:
+                return
+            if header is None:
+                header = [name.strip() for name in cells]
+                if len(set(header)) != len(header) or not all(header):
+                    raise ValueError(
+                        f"{path}, line 1: the header has an empty or repeated name: {header}"
+                    )
+            elif len(cells) == len(header):
+                yield f"line {reader.line_num}", dict(zip(header, cells, strict=True))
+            elif cells:
+                raise ValueError(
+                    f"{path}, line {reader.line_num}: {len(cells)} cells under {len(header)} names"
+                )
+
+
+def _decoded(path: Path, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: no UTF-8 text ({error}); save it as UTF-8") from error

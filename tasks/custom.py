@@ -1,0 +1,149 @@
+"""A user's own data: images, requests and answers in any of the usual forms, without code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pg_transfer.own_data.examples import OwnData, read_examples
+from pg_transfer.own_data.held_out import TRAIN, VALIDATION, find_split
+from pg_transfer.own_data.maker import Wishes
+from pg_transfer.own_data.recognise import recognise
+from pg_transfer.own_data.scoring import formulas_of, score
+from pg_transfer.segmentation.instances import read_instances
+from pg_transfer.segmentation.masks import MaskCodec, paste
+from pg_transfer.segmentation.scenes import Scene, describe
+from pg_transfer.splits import select
+from pg_transfer.task import Answer, Draw, Example, Formula, Outline, Scores, Target, Task
+
+RECIPE = (
+    "recipe: where a line is not set, big_vision's starting point for own data "
+    "(configs/proj/paligemma/transfers/forkme.py), tuned for none in particular"
+)
+
+
+class Custom(Task):
+    """What `pg_transfer.own_data` recognises, in its own splits, sums and slices of them.
+
+    `validation` is the data's under any of its usual names; where there is none, a tenth of the
+    training images are held out, the same ones each time.
+
+    Args:
+        root: a file, folder, pattern or name of a data set, or one for each split.
+        columns: the data's name of a column for each role (`own_data.columns.ROLES`).
+        prefix: template of the request.
+        suffix: template of the answer.
+        images: the folder that names of images are relative to; by default that of the data.
+        metric: a name of `own_data.scoring.NAMES`; chosen by looking if there is none.
+        box_format: what the four numbers of a box mean.
+        holdout: percent of the training images to validate on.
+        mask_codec: loads the codec; called only if masks are to be learnt.
+
+    Raises:
+        FileNotFoundError: there is nothing of that name, or images are missing.
+        ValueError: it is not recognised, or a record cannot be right.
+    """
+
+    def __init__(
+        self,
+        root: str | Path | Mapping[str, Any] | None,
+        *,
+        columns: Mapping[str, str] | None = None,
+        prefix: str | None = None,
+        suffix: str | None = None,
+        images: str | Path | None = None,
+        metric: str | None = None,
+        box_format: str | None = None,
+        holdout: float = 10,
+        mask_codec: Callable[[], MaskCodec] | None = None,
+    ) -> None:
+        self.data: OwnData = read_examples(
+            recognise(root, metric=metric),
+            Wishes(
+                columns=dict(columns or {}), prefix=prefix, suffix=suffix,
+                images=Path(images) if images else None,
+                metric=metric, box_format=box_format, holdout=holdout,
+            ),
+        )  # fmt: skip
+        self._load_codec = mask_codec
+        self._described: dict[Scene, str] = {}
+
+    @property
+    def findings(self) -> Sequence[str]:
+        return (*self.data.findings, RECIPE)
+
+    @property
+    def formulas(self) -> Mapping[str, Formula]:  # type: ignore[override]
+        return formulas_of(self.data.metric)
+
+    @cached_property
+    def mask_codec(self) -> MaskCodec | None:
+        """The codec, if answers are masks."""
+        if self.data.kind != "masks" or self._load_codec is None:
+            return None
+        return self._load_codec()
+
+    def examples(self, split: str) -> Sequence[Example]:
+        """The examples of `split`.
+
+        Raises:
+            FileNotFoundError: the data has no training split.
+            ValueError: no other split of that name; the message names those there are.
+        """
+        return select(split, self._read)
+
+    def target(self, example: Example, draw: Draw) -> Target:
+        """The suffixes in turn; of objects, all of them in the order of the data."""
+        scene = example.reference
+        if scene is None:
+            return super().target(example, draw)
+        if scene not in self._described:
+            self._described[scene] = describe(scene, self.mask_codec)
+        return Target(example.prefix, self._described[scene])
+
+    def score(self, answers: Sequence[Answer]) -> Scores:
+        """The verdict by the metric that was asked for or chosen."""
+        return score(self.data.metric, answers, self.mask_codec)
+
+    def score_in_full(self, answers: Sequence[Answer]) -> Scores:
+        """Of captions also the metrics that take long."""
+        return score(self.data.metric, answers, self.mask_codec, in_full=True)
+
+    def outlines(self, answer: Answer) -> list[Outline]:
+        """The objects that are meant, and those that were answered."""
+        scene = answer.example.reference
+        if scene is None:
+            return []
+        truths = [
+            Outline("truth", thing.box, thing.mask() if thing.mask else None)
+            for thing in scene.asked
+        ]
+        return [*truths, *self._answered(answer.text, scene)]
+
+    def _answered(self, text: str, scene: Scene) -> list[Outline]:
+        outlines = []
+        for one in read_instances(text).instances:
+            mask = None
+            if one.codes is not None and self.mask_codec is not None:
+                decoded = self.mask_codec.decode(np.array([one.codes]))[0]
+                mask = paste(decoded, one.box, height=scene.height, width=scene.width)
+            outlines.append(Outline("answer", one.box, mask))
+        return outlines
+
+    def _read(self, name: str) -> list[Example]:
+        splits = self.data.splits
+        for synonyms in (TRAIN, VALIDATION):
+            if name in synonyms and name not in splits:
+                name = find_split(splits, synonyms) or name
+        if name not in splits:
+            # To score other data than one has learnt from, no training split is needed.
+            kind = FileNotFoundError if name in TRAIN else ValueError
+            raise kind(
+                f"the data has no split {name!r}; it has {', '.join(splits)}: set splits.train, "
+                f"splits.validate and splits.report to those you mean"
+            )
+        return splits[name]

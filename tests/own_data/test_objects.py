@@ -1,0 +1,240 @@
+"""Boxes and masks in every usual form become the tokens of the paper's formula."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from pg_transfer.segmentation.codec import load_codec
+from pg_transfer.segmentation.masks import mask_crop
+from pg_transfer.task import Answer, Draw, pieces_of
+from pg_transfer.text.locations import codes_to_text
+from tasks.custom import Custom
+
+# Images are 40 wide and 20 high. The box from (10, 5) to (30, 15) is, as ymin, xmin, ymax, xmax,
+# 5/20, 10/40, 15/20, 30/40 = .25, .25, .75, .75; times 1023 that is 255.75 and 767.25.
+BOX = "<loc0256><loc0256><loc0767><loc0767>"
+FORMS = {
+    "xyxy": [10, 5, 30, 15],
+    "xywh": [10, 5, 20, 10],
+    "cxcywh": [20, 10, 20, 10],
+    "yxyx": [5, 10, 15, 30],
+    "xyxy_normalised": [0.25, 0.25, 0.75, 0.75],
+    "xywh_normalised": [0.25, 0.25, 0.5, 0.5],
+    "cxcywh_normalised": [0.5, 0.5, 0.5, 0.5],
+    "yxyx_normalised": [0.25, 0.25, 0.75, 0.75],
+}
+
+
+def task(folder: Path, *objects: dict[str, Any], **settings: Any) -> Custom:
+    """One row for each of `objects`, and a plain one so that there is something to hold out."""
+    rows = [
+        {"image": f"images/{number}.png", "id": str(number), **one}
+        for number, one in enumerate(objects)
+    ]
+    rows.append(rows[-1] | {"id": "last", "split": "val"})
+    (folder / "my.jsonl").write_text(
+        "\n".join(json.dumps({"split": "train"} | row) for row in rows)
+    )
+    return Custom(folder / "my.jsonl", mask_codec=partial(load_codec, "builtin"), **settings)
+
+
+def suffixes(task: Custom) -> list[str]:
+    return [task.target(one, Draw(0, one.id, 0)).suffix for one in task.examples("train")]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_boxes_of_every_form(folder: Path, form: str) -> None:
+    row = {"boxes": [FORMS[form]], "labels": ["cat"]}
+    assert suffixes(task(folder, row, box_format=form)) == [f"{BOX} cat"]
+    assert suffixes(task(folder, row | {"box_format": form})) == [f"{BOX} cat"]
+
+
+def test_several_objects_and_what_is_asked(folder: Path) -> None:
+    made = task(
+        folder,
+        {"boxes": [[10, 5, 30, 15], [0, 0, 40, 20]], "labels": ["cat", "big dog"]},
+        {"boxes": [], "labels": []},
+        box_format="xyxy",
+    )
+    whole = "<loc0000><loc0000><loc1023><loc1023>"
+    assert suffixes(made) == [f"{BOX} cat ; {whole} big dog", ""]
+    assert {one.prefix for one in made.examples("train")} == {"detect cat ; big dog"}
+    asked = task(
+        folder, {"boxes": [[10, 5, 30, 15]], "labels": ["cat"]}, {"boxes": [], "labels": []},
+        {"boxes": [[10, 5, 30, 15]], "labels": ["dog"]},
+        box_format="xyxy", prefix="detect {labels}",
+    )  # fmt: skip
+    assert [one.prefix for one in asked.examples("train")] == ["detect cat", "detect dog"]
+    assert "note: 1 images without an object are left out" in asked.findings
+
+
+def test_more_than_a_few_categories_are_asked_for_image_by_image(folder: Path) -> None:
+    objects = [{"boxes": [[10, 5, 30, 15]], "labels": [f"kind {n}"]} for n in range(11)]
+    made = task(folder, *objects, box_format="xyxy")
+    assert made.examples("train")[3].prefix == "detect kind 3"
+    assert any("prefix='detect {categories}' asks for all 11" in line for line in made.findings)
+
+
+def test_boxes_without_labels_are_referred_to(folder: Path) -> None:
+    row = {"boxes": [[10, 5, 30, 15]], "prefix": "the red one"}
+    made = task(folder, row, box_format="xyxy")
+    (example,) = made.examples("train")
+    assert made.target(example, Draw(0, "0", 0)) == ("the red one", BOX)
+
+
+MASK = np.zeros((20, 40), dtype=bool)
+MASK[5:15, 10:30] = True
+
+
+def run_lengths() -> list[int]:
+    """By columns, the background first: 10 columns of 20, then 5, 10, 5 in each of 20, and 10."""
+    return [205, *([10, 10] * 19), 10, 205]
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        [[10, 5, 30, 5, 30, 15, 10, 15]],
+        [10, 5, 30, 5, 30, 15, 10, 15],
+        [[10, 5], [30, 5], [30, 15], [10, 15]],
+        {"size": [20, 40], "counts": run_lengths()},
+        "compressed",
+        "masks/0.png",
+    ],
+    ids=["polygons", "polygon", "points", "run lengths", "compressed", "file"],
+)
+def test_masks_of_every_form(folder: Path, mask: Any) -> None:
+    if mask == "compressed":
+        mask = coco_mask.encode(np.asfortranarray(MASK.astype(np.uint8)))
+        mask = {"size": [20, 40], "counts": mask["counts"].decode()}
+    elif mask == "masks/0.png":
+        (folder / "masks").mkdir()
+        Image.fromarray(MASK.astype(np.uint8) * 255).save(folder / mask)
+    made = task(folder, {"masks": [mask], "labels": ["cat"]})
+    codec = load_codec("builtin")
+    codes = codec.encode(mask_crop(MASK, (0.25, 0.25, 0.75, 0.75))[None])[0]
+    assert suffixes(made) == [f"{BOX}{codes_to_text(codes)} cat"]  # the box is that of the mask
+    (example,) = made.examples("train")
+    assert example.prefix == "segment cat"
+    assert (example.reference.things[0].mask() == MASK).all()
+    answer = Answer(example, suffixes(made)[0], pieces_of(suffixes(made)[0]))
+    truth, said = made.outlines(answer)
+    assert (truth.kind, said.kind) == ("truth", "answer")
+    assert truth.mask is not None and said.mask is not None
+    assert (truth.mask == MASK).all()
+    # Bins 256 and 767 of 1023 are 5.005 to 14.995 down and 10.01 to 29.99 across, which the paper's
+    # evaluator truncates to rows 5..13 and columns 10..28: 9 times 19 pixels.
+    where = np.zeros_like(MASK)
+    where[5:14, 10:29] = True
+    assert (said.mask == where).all()
+
+
+def test_fractions_of_polygons(folder: Path) -> None:
+    mask = [[0.25, 0.25, 0.75, 0.25, 0.75, 0.75, 0.25, 0.75]]
+    row = {"masks": [mask], "boxes": [[0.25, 0.25, 0.75, 0.75]], "prefix": "it"}
+    made = task(folder, row, box_format="xyxy_normalised", metric="miou")
+    assert (made.examples("train")[0].reference.things[0].mask() == MASK).all()
+    assert suffixes(made)[0].startswith(BOX + "<seg")
+
+
+@pytest.mark.parametrize(
+    ("row", "settings", "complaint"),
+    [
+        ({"boxes": [[1, 2, 3, 4]]}, {}, "what the numbers of a box mean is not said: set box_form"),
+        ({"boxes": [[1, 2, 3, 4]]}, {"box_format": "ltrb"}, "is 'ltrb': set box_format to one of"),
+        ({"boxes": [[10, 5, 41, 15]]}, {}, r"object 1: the box \[10, 5, 41, 15\] .* leaves it"),
+        ({"boxes": [[0, 0, 1, 1], [30, 5, 10, 15]]}, {}, "object 2: the box .* covers no pixel"),
+        ({"boxes": [[10, 5, 30]]}, {}, "is not four numbers"),
+        ({"boxes": [["a", 5, 30, 15]]}, {}, "is not four numbers"),
+        ({"boxes": [[float("nan"), 5, 30, 15]]}, {}, "has a number that is none"),
+        ({"boxes": "10 5 30 15"}, {}, "`boxes` is '10 5 30 15', not a list"),
+        ({"boxes": [[10, 5, 30, 15]], "labels": []}, {}, "0 `labels` for 1 objects"),
+        ({"boxes": [[10, 5, 30, 15]], "labels": ["a ; b"]}, {}, "label 'a ; b' has a ;"),
+        ({"masks": [[1, 2, 3, 4]]}, {}, "a polygon has at least three points"),
+        ({"masks": [{"size": [40, 20], "counts": [800]}]}, {}, r"a mask of \[40, 20\] in an image"),
+        ({"masks": [[0, 0, 0, 0, 0, 0]]}, {}, "its mask has not one pixel"),
+        ({"boxes": [[10, 5, 30, 15]]}, {"metric": "miou"}, "the data has no column `masks`"),
+    ],
+)
+def test_objects_that_cannot_be_are_named(
+    folder: Path, row: dict, settings: dict, complaint: str
+) -> None:
+    if "box_format" not in settings and "is not said" not in complaint:
+        settings = settings | {"box_format": "xyxy"}
+    with pytest.raises(ValueError, match=complaint) as caught:
+        task(folder, row | {"prefix": "it"}, **settings)
+    if "column" not in complaint:
+        assert "my.jsonl, line 1: " in str(caught.value)
+
+
+def coco(folder: Path, *, boxed: int = 4) -> Path:
+    """An `instances` file for train and val, as COCO has them, with a crowd in the first image."""
+    (folder / "annotations").mkdir()
+    for part, numbers in {"train2017": range(boxed), "val2017": range(boxed, 6)}.items():
+        content = {
+            "images": [
+                {"id": n, "file_name": f"{n}.png", "width": 40, "height": 20} for n in numbers
+            ],
+            "annotations": [
+                {
+                    "id": n, "image_id": n, "category_id": 17, "iscrowd": 0, "area": 200,
+                    "bbox": [10, 5, 20, 10], "segmentation": [[10, 5, 30, 5, 30, 15, 10, 15]],
+                }
+                for n in numbers
+            ],
+            "categories": [{"id": 17, "name": "cat"}, {"id": 18, "name": "dog"}],
+        }  # fmt: skip
+        content["annotations"].append(
+            {
+                "id": 99, "image_id": numbers[0], "category_id": 17, "iscrowd": 1, "area": 8,
+                "bbox": [0, 0, 4, 2], "segmentation": {"size": [20, 40], "counts": [0, 2, 798]},
+            }
+        )  # fmt: skip
+        name = folder / "annotations" / f"instances_{part}.json"
+        name.write_text(json.dumps(content))
+    return folder
+
+
+def test_a_folder_of_coco(folder: Path) -> None:
+    made = Custom(coco(folder))
+    assert suffixes(made) == [f"{BOX} cat"] * 4  # crowds are not to be learnt
+    assert [len(made.examples(split)) for split in ("train", "validation")] == [4, 2]
+    assert made.examples("train")[0].prefix == "detect cat"
+    perfect = [
+        Answer(one, f"{BOX} cat", pieces_of(f"{BOX} cat")) for one in made.examples("validation")
+    ]
+    scores = made.score(perfect)
+    assert (scores.metrics["box_AP"], scores.metrics["f1@0.5"]) == pytest.approx((100, 100))
+    masks = Custom(folder, metric="miou", mask_codec=partial(load_codec, "builtin"))
+    assert all(text.startswith(BOX + "<seg") for text in suffixes(masks))
+
+
+def test_faults_of_coco_files_are_named(folder: Path) -> None:
+    path = coco(folder) / "annotations" / "instances_train2017.json"
+    content = json.loads(path.read_text())
+    for edit, complaint in (
+        (lambda c: c["annotations"][0].update(image_id=77), "annotation 0: image 77 is not listed"),
+        (lambda c: c["annotations"][0].update(category_id=5), "there is no category 5"),
+        (lambda c: c["images"].append(c["images"][0]), "image 0 is listed twice"),
+        (lambda c: c["annotations"][0].pop("bbox"), "`bbox` should be list"),
+        (lambda c: c.update(images=[]), "its list of images is empty"),
+    ):
+        broken = json.loads(json.dumps(content))
+        edit(broken)
+        path.write_text(json.dumps(broken))
+        with pytest.raises(ValueError, match=rf"instances_train2017\.json.*{complaint}"):
+            Custom(folder)
+    path.write_text(json.dumps(content))
+    (folder / "images").rename(folder / "elsewhere")
+    with pytest.raises(FileNotFoundError, match=r"its first image, 0\.png, is in none of"):
+        Custom(folder)
+    with pytest.raises(FileNotFoundError, match=r"say images=\.\.\."):
+        Custom(folder)

@@ -1,0 +1,245 @@
+"""A user's own data: columns, templates, splits and metrics, and what is said about them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from pg_transfer.task import Answer, Draw, pieces_of
+from tasks.custom import Custom
+
+COUNT = 20
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for number in range(COUNT):
+        Image.new("RGB", (40, 20), (10 * number, 0, 100)).save(tmp_path / f"{number}.png")
+    return tmp_path
+
+
+def custom(folder: Path, rows: Sequence[dict[str, Any]], **settings: Any) -> Custom:
+    (folder / "my.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return Custom(folder / "my.jsonl", **settings)
+
+
+def plain(**more: Any) -> list[dict[str, Any]]:
+    return [{"image": f"{n}.png", "prefix": "how red?", "suffix": str(n), **more}
+            for n in range(COUNT)]  # fmt: skip
+
+
+def said(task: Custom, split: str, *texts: str) -> list[Answer]:
+    return [
+        Answer(one, text, pieces_of(text))
+        for one, text in zip(task.examples(split), texts, strict=True)
+    ]
+
+
+def test_what_is_found_is_said_in_a_line(folder: Path) -> None:
+    task = custom(folder, plain(source="mine"))
+    assert task.findings[0] == (
+        "data: 20 rows of JSON lines, columns image, prefix, suffix, source; 18 train, "
+        "2 validation (split off by a hash: 10 % of the rows)"
+    )
+    assert task.findings[1] == (
+        "request: {prefix}; answer: column suffix; metric: exact (chosen: answers are short)"
+    )
+    assert "forkme.py" in task.findings[2]
+
+
+def test_the_same_images_are_held_out_whatever_the_order(folder: Path) -> None:
+    once = custom(folder, plain()).examples("validation")
+    again = custom(folder, plain()[::-1]).examples("val")
+    assert {one.image for one in once} == {one.image for one in again}
+    assert len(custom(folder, plain(), holdout=50).examples("validation")) == 10
+    with pytest.raises(ValueError, match="holdout=0 percent"):
+        custom(folder, plain(), holdout=0)
+
+
+def test_rows_of_an_image_stay_together(folder: Path) -> None:
+    rows = [
+        {"image": f"{n}.png", "question": f"is it {n}, try {turn}?", "answer": "yes"}
+        for turn in range(5) for n in range(COUNT)
+    ]  # fmt: skip
+    task = custom(folder, rows)
+    train, validation = task.examples("train"), task.examples("validation")
+    assert (len(train), len(validation)) == (90, 10)
+    assert not {one.image for one in train} & {one.image for one in validation}
+    assert "10 % of the images" in task.findings[0]
+    assert train[0].prefix.startswith("answer en is it ")
+
+
+def test_splits_of_the_data_are_taken(folder: Path) -> None:
+    rows = [row | {"split": ("train", "dev", "test")[n % 3]} for n, row in enumerate(plain())]
+    task = custom(folder, rows)
+    assert [len(task.examples(split)) for split in ("train", "validation", "test")] == [7, 7, 6]
+    assert task.examples("validation") == task.examples("dev")
+    assert len(task.examples("train+test[:50%]")) == 10
+    with pytest.raises(ValueError, match="no split 'testA'; it has train, dev, test: set splits"):
+        task.examples("testA")
+    del rows[3]["split"]
+    with pytest.raises(ValueError, match=r"my\.jsonl, line 4: `split` is missing"):
+        custom(folder, rows)
+
+
+def test_columns_by_other_names(folder: Path) -> None:
+    rows = [{"img": f"{n}.png", "ask": "how red?", "said": [str(n), "none"], "key": f"k{n}"}
+            for n in range(COUNT)]  # fmt: skip
+    names = {"image": "img", "prefix": "ask", "suffixes": "said", "id": "key"}
+    example = custom(folder, rows, columns=names).examples("train")[0]
+    assert (example.id[0], example.prefix, example.suffixes[1]) == ("k", "how red?", "none")
+    with pytest.raises(
+        ValueError, match=r"has no column `image` or `images`. It has img, ask, said"
+    ):
+        custom(folder, rows)
+    with pytest.raises(ValueError, match="there is no such role"):
+        custom(folder, rows, columns=names | {"picture": "img"})
+    with pytest.raises(ValueError, match=r"the data has no such column. It has img, ask"):
+        custom(folder, rows, columns=names | {"image": "imgs"})
+    names.pop("prefix")
+    with pytest.raises(ValueError, match=r"there is no request: .* Name the column"):
+        custom(folder, rows, columns=names)
+    with pytest.raises(ValueError, match="there is no answer to learn: the data has img, ask"):
+        custom(folder, rows, columns={"image": "img", "prefix": "ask"})
+
+
+def test_templates(folder: Path) -> None:
+    rows = [{"image": f"{n}.png", "meta": {"what": "red"}, "level": n} for n in range(COUNT)]
+    task = custom(folder, rows, prefix="answer en how {meta.what}?", suffix="{level} of 20")
+    example = task.examples("train")[3]
+    assert task.target(example, Draw(0, example.id, 0))[0] == "answer en how red?"
+    assert example.suffixes[0].endswith(" of 20")
+    with pytest.raises(ValueError, match="no column 'size'; it has image, meta, level"):
+        custom(folder, rows, prefix="{size}", suffix="{level}")
+    rows[2]["level"] = None
+    with pytest.raises(ValueError, match=r"my\.jsonl, line 3: `level` is missing"):
+        custom(folder, rows, prefix="how red?", suffix="{level}")
+
+
+def test_several_images_in_an_example(folder: Path) -> None:
+    rows = [{"images": [f"{n}.png", f"{n + 1}.png"], "prefix": "redder?", "suffix": "second"}
+            for n in range(10)]  # fmt: skip
+    example = custom(folder, rows).examples("train")[0]
+    assert len(example.images) == 2 and example.image == example.images
+    rows[4]["images"].append("7.png")
+    with pytest.raises(ValueError, match=r"line 5: it has 3 images, and .*line 1 has 2"):
+        custom(folder, rows)
+
+
+def test_metrics_are_chosen_by_looking(folder: Path) -> None:
+    def chosen(suffixes: list[str], prefix: str = "how red?") -> str:
+        rows = [{"image": f"{n}.png", "prefix": prefix, "suffixes": suffixes} for n in range(4)]
+        return custom(folder, rows).data.metric
+
+    assert chosen(["very"]) == "exact"
+    assert chosen(["very", "red", "very"]) == "vqa"
+    assert chosen(["a red image of one colour"], "caption en") == "cider"
+    assert chosen(["it is as red as a red brick"]) == "cider"
+
+
+def test_scores_by_hand(folder: Path) -> None:
+    rows = plain()[:8]
+    for n, row in enumerate(rows):
+        row |= {"split": "val" if n < 4 else "train", "suffix": ("20", "30", "red", "brick")[n % 4]}
+    answers = ("20", "31", "rad", "wall")
+    expected = {
+        "exact": {"accuracy": 25},
+        # One letter of three differs: 1 - 1/3. "31" for "30" differs by half, which is too much.
+        # "wall" has nothing of "brick".
+        "anls": {"anls": 100 * (1 + 0 + 2 / 3 + 0) / 4, "accuracy": 25},
+        # 31 is right to 3.3 percent.
+        "relaxed": {"relaxed_accuracy": 50, "accuracy": 25},
+        "none": {"answered": 4},
+    }
+    for metric, metrics in expected.items():
+        task = custom(folder, rows, metric=metric)
+        assert task.score(said(task, "val", *answers)).metrics == pytest.approx(metrics), metric
+    # Two of three people said "red": leaving one of them out, one of the others agrees, which is a
+    # third; leaving out the third person, two do.
+    voted = [row | {"suffixes": ["red", "red", "brick"]} for row in rows]
+    for row in voted:
+        del row["suffix"]
+    task = custom(folder, voted, metric="vqa")
+    scores = task.score(said(task, "val", "red", "blue", "blue", "blue"))
+    assert scores.metrics["accuracy"] == pytest.approx(100 * (1 / 3 + 1 / 3 + 2 / 3) / 3 / 4)
+    for metric, complaint in (
+        ("vqa", "an example has one suffix only"), ("bleu", "no metric 'bleu'; there are\n  exact"),
+        ("box_ap", "needs a column `boxes` or `masks`"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=complaint):
+            task = custom(folder, rows, metric=metric)
+            task.score(said(task, "val", *answers))
+
+
+def test_a_test_split_without_answers_is_only_answered(folder: Path) -> None:
+    rows = plain()
+    for row in rows[:5]:
+        row["split"] = "test"
+        del row["suffix"]
+    for row in rows[5:]:
+        row["split"] = "train"
+    task = custom(folder, rows)
+    assert task.score(said(task, "test", *"abcde")).metrics == {"answered": 5}
+    del rows[7]["suffix"]
+    with pytest.raises(ValueError, match=r"my\.jsonl, line 8: `suffix` is missing"):
+        custom(folder, rows)
+
+
+@pytest.mark.parametrize(
+    ("row", "complaint"),
+    [
+        ({"suffix": " "}, "line 3: `suffix` is empty"),
+        ({"suffix": {"a": 1}}, r"line 3: `suffix` is \{'a': 1\}, no text"),
+        ({"prefix": None}, "line 3: `prefix` is missing"),
+        ({"image": 7}, "line 3: the image is 7, not the name of a file"),
+        ({"image": "https://example.org/1.jpg"}, "line 3: the image https.* is an address"),
+    ],
+)
+def test_rows_that_cannot_be_are_named(folder: Path, row: dict, complaint: str) -> None:
+    rows = plain()
+    rows[2] |= row
+    with pytest.raises(ValueError, match=rf"my\.jsonl, {complaint}"):
+        custom(folder, rows)
+
+
+def test_missing_images_are_counted(folder: Path) -> None:
+    rows = plain()
+    rows[2]["image"] = rows[5]["image"] = "sub/none.png"
+    with pytest.raises(FileNotFoundError, match=r"1 of 19 images are missing; the first is .*none"):
+        custom(folder, rows)
+    (folder / "sub").mkdir()
+    (folder / "2.png").rename(folder / "sub" / "none.png")
+    assert len(custom(folder, rows).examples("train")) == 18
+    (folder / "moved").mkdir()
+    for path in folder.glob("*.png"):
+        path.rename(folder / "moved" / path.name)
+    assert custom(folder, plain()[3:5], images=folder / "moved").data.splits
+
+
+def test_real_captions(sample_data: Path) -> None:
+    pytest.importorskip("pycocoevalcap")
+    task = Custom(sample_data / "coco_captions_sample", metric="cider")
+    examples = task.examples("validation")
+    assert len(examples) == len(task.examples("train")) == 50
+    assert min(len(one.suffixes) for one in examples) >= 5
+    perfect = task.score(said(task, "val", *(one.suffixes[0] for one in examples)))
+    wrong = task.score(said(task, "val", *("a zebra" for _ in examples)))
+    assert perfect.metrics["CIDEr"] > 100 > 20 > wrong.metrics["CIDEr"]
+
+
+def test_real_objects(sample_data: Path) -> None:
+    folder = sample_data / "coco_captions_sample"
+    with pytest.raises(ValueError, match="metric=cider to learn captions, metric=box_ap for boxes"):
+        Custom(folder)
+    task = Custom(folder, metric="box_ap")
+    examples = task.examples("val")
+    texts = [task.target(one, Draw(0, one.id, 0)).suffix for one in examples]
+    scores = task.score(said(task, "val", *texts)).metrics
+    # The tokens are exact to half a bin, which costs the smallest boxes their last thresholds.
+    assert scores["box_AP"] > 85 and scores["box_AP50"] == pytest.approx(100)
+    assert scores["invalid"] == 0

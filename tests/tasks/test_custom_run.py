@@ -1,0 +1,62 @@
+"""Own data from the command line: trained on, scored, and scored on other data."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+
+
+def command(program: str, *words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"COLUMNS": "120", "PYTHONPATH": str(ROOT / "src")}
+    return subprocess.run(
+        [sys.executable, str(ROOT / program), *words],
+        cwd=folder, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def test_boxes_are_learnt_and_scored(tmp_path: Path) -> None:
+    rows = []
+    for number in range(8):
+        Image.new("RGB", (40, 20), (30 * number, 0, 100)).save(tmp_path / f"{number}.png")
+        rows.append(
+            {"img": f"{number}.png", "boxes": [[10, 5, 20, 10]], "labels": ["cat"]}
+        )  # fmt: skip
+    (tmp_path / "my.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "new.jsonl").write_text("\n".join(map(json.dumps, rows[:3])))
+    done = command(
+        "train.py", "task=custom", "data=my.jsonl", "columns={image: img}", "box_format=xywh",
+        "holdout=25", "model=tiny", "resolution=28", "trainer=cpu", "workers=0", "run=first",
+        "recipe.batch_size=6", "micro_batch=6", "recipe.epochs=120", "recipe.lr=3e-3",
+        "recipe.text_length=16", "recipe.beta2=0.98", "validations=1",
+        folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "6 train, 2 validation" in done.stdout and "metric: box_ap (chosen" in done.stdout
+    report = json.loads((tmp_path / "first" / "report.json").read_text())
+    assert "box_AP" in json.dumps(report)
+    answers = next((tmp_path / "first" / "answers").glob("validation-*.jsonl")).read_text()
+    prompts = {json.loads(line)["prompt"] for line in answers.splitlines()}
+    assert prompts == {"detect cat"}
+
+    again = command(
+        "evaluate.py", "run=first", "root={test: new.jsonl}", "split=test", folder=tmp_path
+    )
+    assert again.returncode == 0, again.stderr
+    assert "3 test" in again.stdout and "it is not known which of these images" in again.stdout
+    # The same box in every image is soon known by heart: one of one, three times.
+    assert re.search(r"f1@0\.5 +│ +100\.00", again.stdout), again.stdout
+
+
+def test_what_cannot_be_is_one_line(tmp_path: Path) -> None:
+    done = command("train.py", "task=custom", folder=tmp_path)
+    assert done.returncode == 1
+    assert "error: task=custom needs data=..." in done.stderr
+    assert "Traceback" not in done.stderr and not done.stdout
