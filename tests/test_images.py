@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pg_transfer.images import open_image, resize, value_range
+from pg_transfer.images import open_image, resize
 
 # Outputs of tf.image.resize (cast to uint8 as big_vision does) on `made_up` images, named
 # <dtype>_<from>_<to>_aa<antialias>: sizes that do not divide each other, float32, single rows.
@@ -33,14 +33,6 @@ def test_resize_is_the_references_to_the_last_pixel(golden):
         resized = resize(recorded[f"image{image}"], int(size), antialias=antialias == "aa1")
         assert resized.dtype == np.uint8
         assert np.count_nonzero(resized != recorded[name]) == 0, name
-
-
-@pytest.mark.golden
-def test_value_range_is_the_references(golden):
-    recorded = golden("resize_golden")
-    pixels = value_range(recorded["resize0_56_aa0"])
-    assert pixels.dtype == np.float32
-    np.testing.assert_allclose(pixels, recorded["value_range0_56_aa0"], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", np.load(ODD).files)
@@ -94,11 +86,6 @@ def test_resize_refuses_what_it_cannot_do_exactly():
         resize(np.zeros((0, 3), np.uint8), 4, antialias=True)
     with pytest.raises(ValueError, match=r"cannot resize \(2, 3\) to \(4, 0\)"):
         resize(np.zeros((2, 3), np.uint8), (4, 0), antialias=False)
-
-
-def test_value_range_by_hand():
-    pixels = value_range(np.array([[0, 51, 255]], np.uint8))
-    np.testing.assert_allclose(pixels, [[-1, -0.6, 1]], rtol=0, atol=1e-7)
 
 
 COLOURS = made_up(4, 5)

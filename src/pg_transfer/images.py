@@ -8,8 +8,12 @@ on average, 22 at most. PNG, GIF and BMP decode alike, and all that follows deco
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -18,8 +22,26 @@ from PIL import Image
 # Ghostscript program.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 
+STRIP = 2**17
+"""Values of an image that are resized at once: what a core keeps at hand."""
 
-def open_image(path: Path) -> np.ndarray:
+
+class Content(NamedTuple):
+    """An image file that lies inside another one.
+
+    Attributes:
+        name: what errors call it.
+        data: all of it.
+    """
+
+    name: str
+    data: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def open_image(path: Path | Content) -> np.ndarray:
     """The pixels of an image file, uint8 RGB [H, W, 3], as `tf.io.decode_image` reads it.
 
     Grey is replicated, palettes are expanded, of 16 bits the high 8 are kept, alpha is dropped (not
@@ -29,24 +51,25 @@ def open_image(path: Path) -> np.ndarray:
         FileNotFoundError: there is no such file.
         ValueError: the file is empty, cut short, not an image, or absurdly large.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as picture:
-                return _rgb(picture)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"no image file {path}") from None
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path}: too large to decode: {error}") from error
-    except Exception as error:  # on damaged files Pillow raises whatever its parsers stumble upon
-        reason = "the file is empty" if path.stat().st_size == 0 else str(error)
-        raise ValueError(
-            f"{path}: cannot be read as an image ({reason}); fetch the file again, "
-            f"or convert it to one of {', '.join(FORMATS)}"
-        ) from error
+    with _opened(path) as picture:
+        return to_rgb(picture)
 
 
-def _rgb(picture: Image.Image) -> np.ndarray:
+def image_size(path: Path | Content) -> tuple[int, int]:
+    """Width and height of an image file, by its header: a quick look at whether it can be opened.
+
+    Errors are those of `open_image`, of which some show only when all of it is read.
+    """
+    with _opened(path) as picture:
+        return picture.size
+
+
+def to_rgb(picture: Image.Image) -> np.ndarray:
+    """The pixels of an image, uint8 RGB [H, W, 3]; see `open_image`.
+
+    Raises:
+        ValueError: grey levels of more than 16 bits.
+    """
     if picture.mode[0] in "IF":
         grey = np.asarray(picture)
         if picture.mode == "F" or grey.min() < 0 or grey.max() > 0xFFFF:
@@ -54,12 +77,33 @@ def _rgb(picture: Image.Image) -> np.ndarray:
         return np.repeat((grey >> 8).astype(np.uint8)[:, :, None], 3, axis=2)
     picture.load()
     picture.info.pop("transparency", None)  # else Pillow warns that it will be lost
-    return np.array(picture.convert("RGB"))
+    return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
-def value_range(pixels: np.ndarray) -> np.ndarray:
-    """Pixels 0..255 as float32 from -1 to 1 (big_vision pp/ops_general.py, value_range)."""
-    return np.float32(-1) + pixels.astype(np.float32) / np.float32(255) * np.float32(2)
+@contextmanager
+def _opened(path: Path | Content) -> Iterator[Image.Image]:
+    """The image in a file, with errors that name it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            file = BytesIO(path.data) if isinstance(path, Content) else path
+            with Image.open(file, formats=FORMATS) as picture:
+                yield picture
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no image file {path}") from None
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        much = str(error).partition(",")[0]
+        raise ValueError(
+            f"{path}: too large to decode, as that could fill the memory ({much}); shrink it, or "
+            f"leave it out of the data"
+        ) from error
+    except Exception as error:  # on damaged files Pillow raises whatever its parsers stumble upon
+        size = len(path.data) if isinstance(path, Content) else path.stat().st_size
+        reason = "the file is empty" if size == 0 else str(error)
+        raise ValueError(
+            f"{path}: cannot be read as an image ({reason}); fetch the file again, "
+            f"or convert it to one of {', '.join(FORMATS)}"
+        ) from error
 
 
 def resize(pixels: np.ndarray, size: int | tuple[int, int], *, antialias: bool) -> np.ndarray:
@@ -85,40 +129,57 @@ def resize(pixels: np.ndarray, size: int | tuple[int, int], *, antialias: bool) 
         raise ValueError(f"cannot resize {pixels.shape[:2]} to {(height, width)}: no pixels")
     if pixels.shape[:2] == (height, width):
         return pixels
-    # The kernels differ in which direction comes first, and float32 sums depend on it.
-    if antialias:
-        resized = _filter(_filter(pixels, height, axis=0), width, axis=1)
-    else:
-        resized = _interpolate(_interpolate(pixels, width, axis=1), height, axis=0)
-    if pixels.dtype == np.uint8:
-        return np.clip(resized, 0, 255).astype(np.uint8)
-    return resized
+    resize_strip = _filter if antialias else _interpolate
+    old = pixels.reshape(*pixels.shape[:2], -1)
+    new = np.empty((height, width, old.shape[2]), pixels.dtype)
+    step = max(1, STRIP // (max(old.shape[1], width) * old.shape[2]))
+    for first in range(0, height, step):
+        strip = resize_strip(old, height, width, slice(first, first + step))
+        new[first : first + step] = strip.clip(0, 255) if new.dtype == np.uint8 else strip
+    return new.reshape(height, width, *pixels.shape[2:])
 
 
-def _interpolate(pixels: np.ndarray, count: int, *, axis: int) -> np.ndarray:
-    """Every new row or column lies between two old ones (TensorFlow resize_bilinear_op.cc)."""
-    lower, upper, fraction = _neighbours(pixels.shape[axis], count)
-    first = pixels.take(lower, axis).astype(np.float32)
-    result = pixels.take(upper, axis).astype(np.float32)
+# The two kernels differ in which direction comes first, and float32 sums depend on it. Either way
+# what is summed lies in whole lines of memory: columns are turned into rows and back.
+
+
+def _interpolate(old: np.ndarray, height: int, width: int, rows: slice) -> np.ndarray:
+    """Those rows of the result, each between two old ones (TensorFlow resize_bilinear_op.cc)."""
+    lower, upper, fraction = (each[rows] for each in _neighbours(old.shape[0], height))
+    needed = np.unique([lower, upper])
+    columns = np.ascontiguousarray(old.take(needed, axis=0).transpose(1, 2, 0)).astype(np.float32)
+    wide = _between(columns, *_neighbours(old.shape[1], width))
+    lines = np.ascontiguousarray(wide.transpose(2, 0, 1))
+    return _between(lines, needed.searchsorted(lower), needed.searchsorted(upper), fraction)
+
+
+def _between(
+    lines: np.ndarray, lower: np.ndarray, upper: np.ndarray, fraction: np.ndarray
+) -> np.ndarray:
+    first = lines.take(lower, axis=0)
+    result = lines.take(upper, axis=0)
     result -= first
-    result *= _along(axis, fraction, result.ndim)
+    result *= fraction[:, None, None]
     result += first
     return result
 
 
-def _filter(pixels: np.ndarray, count: int, *, axis: int) -> np.ndarray:
-    """Every new row or column is a weighted sum of old ones (scale_and_translate_op.cc there)."""
-    sources, weights = _triangle(pixels.shape[axis], count)
-    result = np.zeros((*pixels.shape[:axis], count, *pixels.shape[axis + 1 :]), np.float32)
+def _filter(old: np.ndarray, height: int, width: int, rows: slice) -> np.ndarray:
+    """Those rows of the result, each a weighted sum of old ones (scale_and_translate_op.cc)."""
+    sources, weights = (each[:, rows] for each in _triangle(old.shape[0], height))
+    start, stop = sources.min(), sources.max() + 1
+    tall = _weighted_sum(old[start:stop].astype(np.float32), sources - start, weights)
+    columns = np.ascontiguousarray(tall.transpose(1, 2, 0))
+    return _weighted_sum(columns, *_triangle(old.shape[1], width)).transpose(2, 0, 1)
+
+
+def _weighted_sum(lines: np.ndarray, sources: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    total = np.zeros((sources.shape[1], *lines.shape[1:]), np.float32)
     for source, weight in zip(sources, weights, strict=True):
-        term = pixels.take(source, axis).astype(np.float32)
-        term *= _along(axis, weight, result.ndim)
-        result += term
-    return result
-
-
-def _along(axis: int, weights: np.ndarray, dimensions: int) -> np.ndarray:
-    return weights.reshape(-1, *[1] * (dimensions - axis - 1))
+        term = lines.take(source, axis=0)
+        term *= weight[:, None, None]
+        total += term
+    return total
 
 
 @lru_cache(maxsize=1024)

@@ -1,10 +1,10 @@
-"""What is read when: the flags of training and evaluation, and the splits of the report."""
+"""What is read how: the flags of training and evaluation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -13,29 +13,21 @@ from PIL import Image
 from pg_transfer import images
 from pg_transfer.task import Answer, Draw, Example, Scores, Task
 from pg_transfer.text.tokenizer import load_tokenizer
-from pg_transfer.training.batches import Antialias, Lessons, Prompts, Reader
-from pg_transfer.training.data import TransferData, choose_reported
+from pg_transfer.training.batches import Antialias, Batch, Lessons, Prompts, Reader
+from pg_transfer.training.data import TransferData
+from pg_transfer.training.prepared_images import PreparedImages
 
 
 class Pictures(Task):
-    """Three pictures; `test` has one of its own, `extra` has not been downloaded."""
-
-    departures: Sequence[str] = ("the pictures are made up",)
-    sizes: Mapping[str, int] = MappingProxyType({"train": 2, "val": 3, "test": 2})
+    """A picture."""
 
     def __init__(self, folder: Path) -> None:
-        noise = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 3), np.uint8)
-        self.paths = [folder / f"{number}.png" for number in range(3)]
-        for pixels, path in zip(noise, self.paths, strict=True):
-            Image.fromarray(pixels).save(path)
+        self.path = folder / "0.png"
+        noise = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+        Image.fromarray(noise).save(self.path)
 
     def examples(self, split: str) -> Sequence[Example]:
-        if split == "extra":
-            raise FileNotFoundError("there is no extra.json.\nFetch it.")
-        rows = {"train": (0, 1), "val": (1,), "test": (1, 2)}
-        if split not in rows:
-            raise ValueError(f"no split {split!r}")
-        return [Example(str(row), self.paths[row], "p", ("s",)) for row in rows[split]]
+        return [Example("0", self.path, "p", ("s",))]
 
     def score(self, answers: Sequence[Answer]) -> Scores:
         raise NotImplementedError
@@ -54,11 +46,9 @@ def test_training_and_evaluation_have_an_antialias_flag_each(
     tmp_path: Path, train: bool, evaluate: bool
 ) -> None:
     ours = reader(tmp_path, train=train, evaluate=evaluate)
-    (example, *_) = ours.task.examples("train")
+    (example,) = ours.task.examples("train")
     whole = images.open_image(example.image)
-    small = {
-        flag: images.value_range(images.resize(whole, 8, antialias=flag)) for flag in (True, False)
-    }
+    small = {flag: images.resize(whole, 8, antialias=flag) for flag in (True, False)}
     assert not np.array_equal(small[True], small[False])
     _, lesson, layout = Lessons(ours, [example], seed=0)[0, 0]
     np.testing.assert_array_equal(lesson, small[train])
@@ -68,28 +58,89 @@ def test_training_and_evaluation_have_an_antialias_flag_each(
     np.testing.assert_array_equal(prompt, small[evaluate])
 
 
-def data(folder: Path, validate: str = "val") -> TransferData:
-    return TransferData(
-        reader(folder, train=True, evaluate=True), train="train", validate=validate,
-        batch_size=2, micro_batch=2, evaluation_batch=2, workers=0, seed=0,
+class Album(Task):
+    """Eight pictures to learn from, of which the last two are asked about, too; one is drawn."""
+
+    def __init__(self, folder: Path) -> None:
+        noise = np.random.default_rng(0).integers(0, 256, (8, 20, 30, 3), np.uint8)
+        self.paths = [folder / f"{row}.png" for row in range(8)]
+        for path, pixels in zip(self.paths, noise, strict=True):
+            Image.fromarray(pixels).save(path)
+        self.drawn = noise[0]
+
+    def examples(self, split: str) -> Sequence[Example]:
+        rows = {"train": range(8), "val": range(6, 8)}[split]
+        return [
+            Example(f"no. {row}", self.paths[row] if row else self.draw, "p", ("s",))
+            for row in rows
+        ]
+
+    def draw(self) -> np.ndarray:
+        return self.drawn
+
+    def score(self, answers: Sequence[Answer]) -> Scores:
+        raise NotImplementedError
+
+
+def loaders(folder: Path, *, workers: int, cache: Path | None = None) -> TransferData:
+    ours = replace(reader(folder, train=True, evaluate=False), task=Album(folder))
+    if cache is not None:
+        kept = {f: PreparedImages(cache, resolution=8, antialias=f) for f in (True, False)}
+        ours = replace(ours, prepared=kept)
+    data = TransferData(
+        ours, train="train", validate="val", batch_size=4, micro_batch=2, evaluation_batch=2,
+        workers=workers, seed=0,
     )  # fmt: skip
+    data.steps = 6
+    return data
 
 
-def test_a_report_says_what_its_scores_are_not(tmp_path: Path) -> None:
-    chosen, remarks = choose_reported(data(tmp_path), ["test"], optional=["extra", "val"])
-    assert chosen == ["test", "val"]
-    assert remarks == [
-        "the pictures are made up",
-        "extra is not scored: there is no extra.json. Fetch it.",
-        "val has 1 examples, and in the paper 3",
-        "test is not held out: 1 of its 2 examples are of images that are trained on",
-        "val is not held out: 1 of its 1 examples are of images that are trained on",
-    ]
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_are_the_same_from_kept_images_in_every_epoch(
+    tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pg_transfer.training.prepared_images.SETTLED_SECONDS", -1.0)
+    plain = loaders(tmp_path, workers=workers)
+    kept = loaders(tmp_path, workers=workers, cache=tmp_path / "cache")
+    rooms = kept.make_room()
+    assert [(room.images, room.path.name) for room in rooms] == [
+        (7, "8px-antialiased.pixels"), (2, "8px-plain.pixels"),
+    ]  # fmt: skip
+    for _ in range(2):  # the second time, nothing has to be decoded
+        for loader in ("train_dataloader", "val_dataloader"):
+            expected, ours = list(getattr(plain, loader)()), list(getattr(kept, loader)())
+            assert len(expected) == len(ours) == {"train": 12, "val": 1}[loader.split("_")[0]]
+            for one, other in zip(expected, ours, strict=True):
+                assert as_bytes(one) == as_bytes(other)
+        monkeypatch.setattr(images, "open_image", None if workers == 0 else images.open_image)
+        plain.reader = kept.reader
 
 
-def test_splits_that_cannot_be_scored_are_found_before_training(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no extra\.json"):
-        choose_reported(data(tmp_path), ["extra"], optional=[])
-    for wrong in (data(tmp_path, validate="dev"), data(tmp_path)):
-        with pytest.raises(ValueError, match="no split 'dev'"):
-            choose_reported(wrong, ["test", "dev"], optional=[])
+def as_bytes(batch: Batch) -> tuple[object, ...]:
+    tensors = (batch.images, batch.tokens, batch.prefix_lengths, batch.lengths)
+    return *(tensor.numpy().tobytes() for tensor in tensors), batch.rows, batch.cuts
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_broken_image_is_one_clear_error_also_from_a_loading_process(
+    tmp_path: Path, workers: int, is_there: bool
+) -> None:
+    data = loaders(tmp_path, workers=workers)
+    broken = tmp_path / "7.png"
+    if is_there:
+        broken.write_bytes(broken.read_bytes()[:100])
+    else:
+        broken.unlink()
+    expected = ValueError if is_there else FileNotFoundError
+    for loader in (data.train_dataloader(), data.val_dataloader()):
+        with pytest.raises(expected) as caught:
+            list(loader)
+        message = str(caught.value)
+        assert message.startswith(
+            f"example 'no. 7': {broken}: cannot be read as an image"
+            if is_there
+            else f"example 'no. 7': no image file {broken}"
+        )
+        assert "\n" not in message
+        assert "Traceback" in str(caught.value.__cause__)  # for whoever asks for it

@@ -2,26 +2,79 @@
 
 from __future__ import annotations
 
+import traceback
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import torch
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
+from pg_transfer.splits import Splits
 from pg_transfer.task import Example
 from pg_transfer.training.batches import Batch, Lessons, Order, Prompts, Reader, collate
+from pg_transfer.training.prepared_images import Room
 
 
-class LessonLoader(DataLoader[Any]):
+class Fault(NamedTuple):
+    """What went wrong in a loading process, on its way out of it."""
+
+    error: Exception
+    traceback: str
+
+
+class _Batches(Dataset[Any]):
+    """Batches of a data set, or what was wrong with one."""
+
+    def __init__(self, items: Dataset[Any]) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)  # type: ignore[arg-type]
+
+    def __getitems__(self, indices: Sequence[Any]) -> Batch | Fault:
+        try:
+            return collate([self.items[index] for index in indices])
+        except (ValueError, OSError) as error:
+            return Fault(error, traceback.format_exc())
+
+
+def _as_is(batch: Any) -> Any:
+    return batch
+
+
+class BatchLoader(DataLoader[Any]):
+    """Loads batches; what a user can mend is raised here as it was in the loading process.
+
+    Left to itself, torch raises an error whose message is the other process's traceback.
+    """
+
+    def __init__(self, items: Dataset[Any], *, workers: int, **chosen: Any) -> None:
+        super().__init__(
+            _Batches(items),
+            collate_fn=_as_is,
+            num_workers=workers,
+            pin_memory=torch.cuda.is_available(),
+            **chosen,
+        )
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        for batch in super().__iter__():
+            if isinstance(batch, Fault):
+                raise batch.error from RuntimeError(batch.traceback)
+            yield batch
+
+
+class LessonLoader(BatchLoader):
     """Loads a whole run's micro-batches and goes on where a checkpoint left off."""
 
     def __init__(self, lessons: Lessons, order: Order, *, workers: int) -> None:
-        super().__init__(
-            lessons, batch_sampler=order, collate_fn=collate, num_workers=workers, pin_memory=False
-        )
+        super().__init__(lessons, batch_sampler=order, workers=workers)
         self.order, self.given = order, 0
 
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Batch]:
         for batch in super().__iter__():
             self.given += 1
             yield batch
@@ -66,27 +119,25 @@ class TransferData(LightningDataModule):
         self.batch_size, self.micro_batch = batch_size, micro_batch
         self.evaluation_batch, self.workers, self.seed = evaluation_batch, workers, seed
         self.steps = 0
-        self._examples: dict[str, Sequence[Example]] = {}
+        self.splits = Splits(reader.task)
 
     def examples(self, split: str) -> Sequence[Example]:
-        """The examples of `split`, read once.
+        """The examples of `split`, read once; see `Splits.examples`."""
+        return self.splits.examples(split)
+
+    def make_room(self) -> list[Room]:
+        """What it takes to keep the images that come again: to learn from, and to validate by.
 
         Raises:
-            ValueError: there is no such split, it is empty, or two examples share an id.
+            ValueError: the disk has not so much room.
         """
-        if split not in self._examples:
-            examples = self.reader.task.examples(split)
-            if not examples:
-                raise ValueError(f"the split {split!r} has no examples")
-            seen: set[str] = set()
-            for example in examples:
-                if example.id in seen:
-                    raise ValueError(
-                        f"two examples of the split {split!r} have the id {example.id!r}"
-                    )
-                seen.add(example.id)
-            self._examples[split] = examples
-        return self._examples[split]
+        paths: dict[bool, set[Path]] = defaultdict(set)
+        antialias = self.reader.antialias
+        for split, flag in ((self.train, antialias.train), (self.validate, antialias.evaluate)):
+            files = (image for example in self.examples(split) for image in example.images)
+            paths[flag].update(file for file in files if isinstance(file, Path))
+        kept = self.reader.prepared
+        return [kept[flag].make_room(paths[flag]) for flag in kept if paths[flag]]
 
     @property
     def _rank(self) -> int:
@@ -122,51 +173,4 @@ class TransferData(LightningDataModule):
             rank=self._rank,
             processes=self._processes,
         )
-        return DataLoader(
-            prompts,
-            batch_size=self.evaluation_batch,
-            collate_fn=collate,
-            num_workers=self.workers,
-        )
-
-
-def choose_reported(
-    data: TransferData, splits: Sequence[str], *, optional: Sequence[str]
-) -> tuple[list[str], list[str]]:
-    """The splits to score at the end, and what a reader of the scores has to know.
-
-    All are read, so that their faults show before the training and not after it.
-
-    Args:
-        data: of the run.
-        splits: to be scored.
-        optional: to be scored where their files are there; that they are not is a remark.
-
-    Raises:
-        FileNotFoundError: the files of another split are missing.
-        ValueError: there is no such split, or a record of it cannot be right.
-    """
-    chosen, remarks = list(splits), list(data.reader.task.departures)
-    for split in (data.validate, *chosen):
-        data.examples(split)
-    for split in optional:
-        try:
-            data.examples(split)
-        except FileNotFoundError as error:
-            remarks.append(" ".join(f"{split} is not scored: {error}".splitlines()))
-        else:
-            chosen.append(split)
-    for split in (data.train, *chosen):
-        count, published = len(data.examples(split)), data.reader.task.sizes.get(split)
-        if published not in (None, count):
-            remarks.append(f"{split} has {count:,} examples, and in the paper {published:,}")
-    trained = {example.image for example in data.examples(data.train)}
-    for split in chosen:
-        examples = data.examples(split)
-        known = sum(example.image in trained for example in examples)
-        if known:
-            remarks.append(
-                f"{split} is not held out: {known:,} of its {len(examples):,} examples are of "
-                f"images that are trained on"
-            )
-    return chosen, remarks
+        return BatchLoader(prompts, batch_size=self.evaluation_batch, workers=self.workers)

@@ -2,31 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import torch.distributed
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 
-from pg_transfer.answers import file_name, write_answers, write_submission
-from pg_transfer.page import Side, write_page
-from pg_transfer.pictures import draw_answers
+from pg_transfer.answers import file_name
+from pg_transfer.page import Side
+from pg_transfer.record import Record, write_record
 from pg_transfer.task import Answer, Scores
 from pg_transfer.text.tokenizer import Tokenizer
 from pg_transfer.training.batches import Batch
 from pg_transfer.training.data import TransferData
 
+T = TypeVar("T")
+
+
+class Result(NamedTuple):
+    """How a split was scored last.
+
+    Attributes:
+        step: the update after which the weights were what they are.
+        scores: the verdict.
+        in_full: with all metrics, those that take long included.
+        record: what was written; nothing by other processes than the first.
+    """
+
+    step: int
+    scores: Scores
+    in_full: bool
+    record: Record
+
 
 class ScoreTask(Callback):
     """Scores every validation loop by the task's own metric, over the whole split.
+
+    In the midst of training a task's slow metrics are left aside.
 
     Attributes:
         split: what the next validation loop goes over.
         step: the update after which the present weights were saved, if they were read from a
             checkpoint; None while training.
-        results: for each split, the update after which it was scored last, and the verdict.
-        pages: for each split, the page of the answers that were scored last.
+        results: of each split, the last.
 
     Args:
         data: whose prompts are answered.
@@ -51,9 +71,7 @@ class ScoreTask(Callback):
         self.folder, self.pictured, self.page, self.label = folder, pictured, page, label
         self.split = data.validate
         self.step: int | None = None
-        self.results: dict[str, tuple[int, Scores]] = {}
-        self.picture: Path | None = None
-        self.pages: dict[str, Path] = {}
+        self.results: dict[str, Result] = {}
         self._given: list[tuple[int, list[int]]] = []
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -78,28 +96,20 @@ class ScoreTask(Callback):
         """
         task = self.data.reader.task
         answers = self._answers(gathered(self._given))
-        scores = task.score(answers)
-        step = trainer.global_step if self.step is None else self.step
-        self.results[self.split] = step, scores
+        in_full = trainer.state.fn != TrainerFn.FITTING or trainer.global_step >= self.data.steps
+        score = task.score_in_full if in_full else task.score
+        scores = once(trainer, lambda: score(answers))
         for name, value in scores.metrics.items():
             pl_module.log(f"{self.split}/{name}", value, rank_zero_only=False)
+        step = trainer.global_step if self.step is None else self.step
+        record = Record(None, None)
         if trainer.is_global_zero:
-            parts = [file_name(self.split), f"step{step:06d}", self.label]
-            name = "-".join(filter(None, parts))
-            write_answers(self.folder / "answers" / f"{name}.jsonl", answers, scores)
-            submission = task.submission(answers)
-            if submission is not None:
-                write_submission(self.folder / "answers" / f"{name}.submission.json", submission)
-            if self.pictured:
-                self.picture = self.folder / "pictures" / f"{name}.png"
-                chosen = list(zip(answers, scores.examples, strict=True))[: self.pictured]
-                draw_answers(task, chosen, self.picture)
-            if self.page:
-                side = Side(f"{self.folder.name}, {name}", answers, scores)
-                path = self.folder / "pages" / f"{name}.html"
-                self.pages[self.split] = write_page(
-                    path, task, [side], split=self.split, most=self.page
-                )
+            name = "-".join(filter(None, [file_name(self.split), f"step{step:06d}", self.label]))
+            record = write_record(
+                self.folder, name, task, [Side(f"{self.folder.name}, {name}", answers, scores)],
+                split=self.split, pictured=self.pictured, page=self.page,
+            )  # fmt: skip
+        self.results[self.split] = Result(step, scores, in_full, record)
 
     def _answers(self, given: Sequence[tuple[int, list[int]]]) -> list[Answer]:
         examples = self.data.examples(self.split)
@@ -122,3 +132,17 @@ def gathered(given: list[tuple[int, list[int]]]) -> list[tuple[int, list[int]]]:
     parts: list[Any] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(parts, given)
     return [pair for part in parts for pair in part]
+
+
+def once(trainer: Trainer, work: Callable[[], T]) -> T:
+    """What the first process makes of it, for all; its error is raised in all of them, too."""
+    outcome: Any = None
+    if trainer.is_global_zero:
+        try:
+            outcome = work()
+        except Exception as error:
+            outcome = error
+    outcome = trainer.strategy.broadcast(outcome)
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome

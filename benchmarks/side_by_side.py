@@ -1,0 +1,234 @@
+"""What the comparisons with transformers share: the models, a process for each side, the report."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pg_transfer.model.config import LanguageConfig, PaliGemmaConfig, VisionConfig, released
+from pg_transfer.model.paligemma import PaliGemma
+
+IMAGE_TOKEN = 257_152
+ROWS = 257_216
+"""Of transformers' table, which ours is given here too, so that losses are equal."""
+SMALL = PaliGemmaConfig(
+    vision=VisionConfig(width=384, depth=6, heads=6, mlp=1536),
+    language=LanguageConfig(
+        width=512, depth=6, mlp=2048, heads=8, kv_heads=1, head_width=64, query_scale=64**-0.5,
+        vocabulary=ROWS,
+    ),
+)  # fmt: skip
+"""Small enough for a laptop, with the vocabulary of the real one."""
+RESULTS = Path(__file__).parent / "results"
+GB = 1e9
+
+
+def sizes(name: str, resolution: int) -> PaliGemmaConfig:
+    """The numbers of "small" or of a released model, with `ROWS` rows."""
+    if name == "small":
+        return replace(SMALL, vision=replace(SMALL.vision, resolution=resolution))
+    config = released(name, resolution=resolution)
+    return replace(config, language=replace(config.language, vocabulary=ROWS))
+
+
+def our_model(config: PaliGemmaConfig, device: str, **options: Any) -> PaliGemma:
+    """Ours, from weights that depend on the sizes and the device alone."""
+    torch.manual_seed(0)
+    with torch.device(device):
+        model = PaliGemma(config, **options)
+    model.initialise()
+    return model
+
+
+def their_model(config: PaliGemmaConfig, device: str) -> Any:
+    """transformers', with the weights of `our_model`."""
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    vision, language = config.vision, config.language
+    gemma_2 = {
+        "query_pre_attn_scalar": round(language.query_scale**-2),
+        "attn_logit_softcapping": language.attention_softcap,
+        "final_logit_softcapping": None,
+    }
+    settings = transformers.PaliGemmaConfig(
+        text_config={
+            "model_type": "gemma2" if language.post_norms else "gemma",
+            "hidden_size": language.width,
+            "intermediate_size": language.mlp,
+            "num_hidden_layers": language.depth,
+            "num_attention_heads": language.heads,
+            "num_key_value_heads": language.kv_heads,
+            "head_dim": language.head_width,
+            "vocab_size": language.vocabulary,
+            **(gemma_2 if language.post_norms else {}),
+        },
+        vision_config={
+            "model_type": "siglip_vision_model",
+            "hidden_size": vision.width,
+            "intermediate_size": vision.mlp,
+            "num_hidden_layers": vision.depth,
+            "num_attention_heads": vision.heads,
+            "patch_size": vision.patch,
+            "image_size": vision.resolution,
+            "vision_use_head": False,
+        },
+        projection_dim=language.width,
+        image_token_index=IMAGE_TOKEN,
+        # The fastest that is right: its flash attention lets suffix tokens see those behind them.
+        # It has no sdpa for Gemma 2.
+        attn_implementation="eager" if language.attention_softcap else "sdpa",
+    )
+    model = transformers.PaliGemmaForConditionalGeneration(settings).to(device)
+    model.load_state_dict(our_model(config, device).state_dict())
+    return model
+
+
+def their_inputs(config: PaliGemmaConfig, tokens: torch.Tensor) -> torch.Tensor:
+    """Text [B, T] behind placeholders of its image, [B, N + T]."""
+    shape = (len(tokens), config.vision.image_tokens)
+    return torch.cat([tokens.new_full(shape, IMAGE_TOKEN), tokens], dim=1)
+
+
+class Side:
+    """A process of its own that does the same over and over, when it is asked to."""
+
+    def __init__(self, script: str, settings: dict[str, Any], *, threads: int) -> None:
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        self._process = subprocess.Popen(
+            [sys.executable, script, "--serve", json.dumps(settings)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+        )  # fmt: skip
+
+    def ask(self) -> dict[str, Any]:
+        """What the next repetition took."""
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write("again\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise SystemExit(f"a measured process ended with status {self._process.wait()}")
+        return json.loads(answer)
+
+    def stop(self) -> None:
+        """Ends the process and gives its memory back."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def measure(
+    script: str,
+    sides: Sequence[dict[str, Any]],
+    *,
+    repeats: int,
+    threads: int,
+    apart: bool,
+) -> list[list[dict[str, Any]]]:
+    """What each repetition of each side took, a first one for warming up included.
+
+    Repetitions alternate, so that whatever else the machine does meets all sides alike.
+
+    Args:
+        script: serves a side.
+        sides: the settings of each.
+        repeats: for each side, beside the first.
+        threads: of each; only one works at a time.
+        apart: one side after the other instead, where memory does not hold them all.
+    """
+    found: list[list[dict[str, Any]]] = [[] for _ in sides]
+    for group in [[n] for n in range(len(sides))] if apart else [range(len(sides))]:
+        running = {n: Side(script, sides[n], threads=threads) for n in group}
+        for _ in range(repeats + 1):
+            for number, side in running.items():
+                found[number].append(side.ask())
+        for side in running.values():
+            side.stop()
+    return found
+
+
+def serve(settings: dict[str, Any], prepare: Callable[[dict[str, Any]], Callable[[], Any]]) -> None:
+    """Does what `prepare` returns whenever a line comes in, and prints what it took.
+
+    The result is a JSON object: `seconds`; `processor`, seconds of all threads; `gb`, the peak of
+    memory beyond what there was before `prepare`; and `value`, what was returned.
+    """
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    device = settings["device"]
+    _load_libraries()
+    before = 0 if device == "cuda" else _status("VmRSS")
+    repeat = prepare(settings)
+    for _ in sys.stdin:
+        _wait(device)
+        start, processor = time.perf_counter(), time.process_time()
+        value = repeat()
+        _wait(device)
+        seconds, processor = time.perf_counter() - start, time.process_time() - processor
+        peak = torch.cuda.max_memory_allocated() if device == "cuda" else _status("VmHWM") - before
+        row = {"seconds": seconds, "processor": processor, "gb": peak / GB, "value": value}
+        print(json.dumps(row), flush=True)
+
+
+def _load_libraries() -> None:
+    """Of both sides, so that they weigh the same."""
+    from transformers import PaliGemmaForConditionalGeneration  # noqa: F401
+
+    from pg_transfer.training.module import TransferModule  # noqa: F401
+
+
+def _wait(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def _status(name: str) -> int:
+    """Bytes of this process; Linux."""
+    text = Path("/proc/self/status").read_text()
+    return int(text.split(f"{name}:")[1].split()[0]) * 1024
+
+
+def write(name: str, table: str, rows: list[dict[str, Any]], *, remarks: Sequence[str]) -> None:
+    """Prints the table, and keeps it with the numbers behind it, the machine and the command."""
+    facts = {
+        "command": " ".join(["python", *sys.argv]),
+        "date": date.today().isoformat(),
+        "machine": _machine(),
+        "versions": {
+            library: version(library) for library in ("torch", "transformers", "pg_transfer")
+        },
+    }
+    RESULTS.mkdir(exist_ok=True)
+    lines = [table, *remarks, *(f"{key}: {value}" for key, value in facts.items())]
+    print("\n" + table)
+    (RESULTS / f"{name}.md").write_text("\n\n".join(lines) + "\n", encoding="utf-8")
+    (RESULTS / f"{name}.json").write_text(
+        json.dumps(facts | {"remarks": list(remarks), "rows": rows}, indent=1) + "\n",
+        encoding="utf-8",
+    )
+
+
+def _machine() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(": ")[1] for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
