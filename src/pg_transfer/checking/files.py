@@ -1,0 +1,151 @@
+"""A look at image files: broken ones, odd ones, and the same one under two names.
+
+Headers are read first, which is quick. A file that does not end as its format has it, and one of a
+format without an end mark, is decoded; the others only if asked for.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from hashlib import sha256
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from pg_transfer.images import FORMATS, image_size, open_image
+
+TAIL_BYTES = 4096
+"""From the end of a file: cameras and programs append a few bytes of their own to the image."""
+
+ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
+"""What whole files of a format end with."""
+
+SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg"), "PNG": (".png",), "GIF": (".gif",), "BMP": (".bmp",),
+    "WEBP": (".webp",), "TIFF": (".tif", ".tiff"), "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+}  # fmt: skip
+
+LEAST_PX = 16
+MOST_STRETCHED = 8.0
+"""Longer side to shorter; all images are squashed into a square."""
+
+ORIENTATION = 0x0112
+"""The EXIF tag that says how a camera was held; not obeyed, as by the paper's code."""
+
+CHUNK = 64
+
+
+class Seen(NamedTuple):
+    """What was found out about a file.
+
+    Attributes:
+        path: of the file.
+        size: width and height in pixels; None if it is broken.
+        mode: Pillow's name of the kind of pixels, e.g. "RGB", "L".
+        bytes: its length.
+        broken: why it cannot be trained on; empty if it can.
+        odd: what a person may want to look at; empty for most.
+    """
+
+    path: Path
+    size: tuple[int, int] | None
+    mode: str
+    bytes: int
+    broken: str
+    odd: tuple[str, ...]
+
+
+def look_at(path: Path, *, decode: bool) -> Seen:
+    """What there is to say about one file.
+
+    Args:
+        path: of the file.
+        decode: read all of it, whatever its end looks like.
+    """
+    try:
+        size = image_size(path)
+        with Image.open(path, formats=FORMATS) as picture:
+            mode, kind = picture.mode, picture.format or ""
+            turned = kind == "JPEG" and picture.getexif().get(ORIENTATION, 1) != 1
+        odd = list(_oddities(path, size, mode, kind))
+        if turned:
+            odd.append("its EXIF says that it is turned, which is not obeyed")
+        if decode or not _is_whole(path, kind):
+            pixels = open_image(path)
+            if (pixels == pixels[0, 0]).all():
+                odd.append("all of it is one colour")
+        return Seen(path, size, mode, path.stat().st_size, "", tuple(odd))
+    except Exception as error:  # Pillow's parsers of EXIF have no errors of their own
+        there = path.stat().st_size if path.is_file() else 0
+        return Seen(path, None, "", there, str(error), ())
+
+
+def look_at_all(
+    paths: Sequence[Path], *, decode: bool, processes: int, advance: Callable[[int], None]
+) -> list[Seen]:
+    """What there is to say about each file, in their order.
+
+    Args:
+        paths: of the files.
+        decode: see `look_at`.
+        processes: how many look at once.
+        advance: told how many more are done, now and then.
+    """
+    look = partial(look_at, decode=decode)
+    seen: list[Seen] = []
+    if processes == 1 or len(paths) < CHUNK * processes:
+        for path in paths:
+            seen.append(look(path))
+            advance(1)
+        return seen
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        for one in pool.map(look, paths, chunksize=CHUNK):
+            seen.append(one)
+            advance(1)
+    return seen
+
+
+def same_content(files: Iterable[Seen]) -> list[list[Path]]:
+    """Groups of files that are equal byte for byte."""
+    groups = [[one.path for one in files if one.bytes]]
+    lengths = {one.path: one.bytes for one in files}
+    for key in (lengths.__getitem__, partial(_digest, most=2**16), _digest):
+        groups = [same for group in groups for same in _by(group, key)]
+    return groups
+
+
+def _by(paths: Sequence[Path], key: Callable[[Path], object]) -> Iterator[list[Path]]:
+    found: dict[object, list[Path]] = defaultdict(list)
+    for path in paths:
+        found[key(path)].append(path)
+    return (group for group in found.values() if len(group) > 1)
+
+
+def _digest(path: Path, *, most: int = -1) -> bytes:
+    with path.open("rb") as file:
+        return sha256(file.read(most)).digest()
+
+
+def _oddities(path: Path, size: tuple[int, int], mode: str, kind: str) -> Iterator[str]:
+    shorter, longer = sorted(size)
+    if shorter < LEAST_PX:
+        yield f"only {size[0]}x{size[1]} pixels"
+    elif longer > MOST_STRETCHED * shorter:
+        yield f"{longer / shorter:.0f} times as long as wide ({size[0]}x{size[1]})"
+    if path.suffix.lower() not in SUFFIXES[kind]:
+        yield f"a {kind} file by its content"
+    if mode[0] in "IF" or ";" in mode:
+        yield f"pixels of mode {mode}, of which the high 8 bits are kept"
+
+
+def _is_whole(path: Path, kind: str) -> bool:
+    if kind not in ENDINGS:
+        return False
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+        return ENDINGS[kind] in file.read()

@@ -1,0 +1,53 @@
+"""What there is to choose from on the command line, with a line on each."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+_CHOICE = re.compile(r"(?P<group>\w+)=(?P<option>[\w-]*)")
+
+
+def choices(folder: Path) -> list[tuple[str, str]]:
+    """The options of a config group: their names, and the first comment of their files."""
+    return [(path.stem, _first_comment(path)) for path in sorted(folder.glob("*.yaml"))]
+
+
+def listed(folder: Path) -> str:
+    """`choices`, one per line."""
+    found = choices(folder)
+    width = max(len(name) for name, _ in found)
+    return "\n".join(f"  {name:<{width}}  {line}".rstrip() for name, line in found)
+
+
+def explain_choices(conf: Path, arguments: Sequence[str]) -> None:
+    """Ends the program with a list where an option is left empty (`task=`) or does not exist.
+
+    Args:
+        conf: the folder of config groups.
+        arguments: of the command line. Options of a user's own folders are Hydra's to find.
+    """
+    for argument in arguments:
+        match = _CHOICE.fullmatch(argument)
+        if match is None or not (conf / match["group"]).is_dir():
+            continue
+        group, option = match["group"], match["option"]
+        if not option:
+            print(f"{group}= can be\n{listed(conf / group)}")
+            sys.exit(0)
+        has_own = any("hydra.searchpath" in other for other in arguments)
+        if not (conf / group / f"{option}.yaml").is_file() and not has_own:
+            print(
+                f"error: there is no {group}={option}; it can be\n{listed(conf / group)}",
+                file=sys.stderr,
+            )
+            sys.exit(1)
+
+
+def _first_comment(path: Path) -> str:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#") and not line.startswith("# @package"):
+            return line.removeprefix("#").strip()
+    return ""

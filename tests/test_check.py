@@ -1,0 +1,275 @@
+"""Going over a data set beforehand finds all that is wrong with it, and nothing else."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pg_transfer import check
+from pg_transfer.checking.files import look_at, look_at_all, same_content
+from pg_transfer.checking.texts import drawn_targets, measure_prompts, measure_targets
+from pg_transfer.task import Example, Target
+from pg_transfer.text.tokenizer import load_tokenizer
+from tests import data_sets
+from tests.faults.making import bomb, edit
+
+TEXTVQA = ("task=textvqa", "task.root=data", "model=tiny", "final_split=false")
+
+
+def checked(folder: Path, *settings: str) -> tuple[int, str, dict[str, Any]]:
+    """Exit code, what was printed, and the report."""
+    out = io.StringIO()
+    code: Any = 0
+    with (
+        chdir(folder),
+        patch.object(sys, "argv", ["check", *settings, "--processes", "1"]),
+        patch.object(check, "CONSOLE", check.CONSOLE.__class__(file=out, markup=False, width=200)),
+        patch.object(check, "say", lambda line: print(line, file=out)),
+        redirect_stdout(out),
+        redirect_stderr(out),
+    ):
+        try:
+            check.main()
+        except SystemExit as ended:
+            code = ended.code
+    report = folder / "checks" / check.REPORT
+    return code, out.getvalue(), json.loads(report.read_text()) if report.exists() else {}
+
+
+def test_a_whole_data_set_has_nothing_wrong(tmp_path: Path) -> None:
+    data_sets.textvqa(tmp_path / "data")
+    code, printed, report = checked(tmp_path, *TEXTVQA)
+    assert code == 0
+    assert report["broken"] == [] and report["odd"] == []
+    assert report["splits"]["train"] == {"examples": 4, "published": 34_602, "images": 4}
+    assert report["images"]["width"] == {"least": 60, "median": 60, "most": 60}
+    assert report["images"]["modes"] == {"RGB": 8}
+    assert re.search(r"train +│ 4 examples, in the paper 34,602; 4 images", printed)
+    assert "note: train has 4 examples, not 34,602" in printed
+    assert printed.endswith("0 broken, 0 odd\n")
+
+
+def test_all_broken_files_are_listed(tmp_path: Path) -> None:
+    root = data_sets.textvqa(tmp_path / "data")
+    images = root / "train_images"
+    (images / "train00.jpg").unlink()
+    (images / "train01.jpg").write_bytes((images / "train01.jpg").read_bytes()[:900])
+    (images / "train02.jpg").write_bytes(b"")
+    (images / "train03.jpg").write_bytes(bomb())
+    (images / "val00.jpg").write_bytes(b"<html>404 Not Found</html>")
+    code, printed, report = checked(tmp_path, *TEXTVQA)
+    assert code == 1
+    broken = ["train00.jpg", "train01.jpg", "train02.jpg", "train03.jpg", "val00.jpg"]
+    assert [Path(one).name for one in report["images"]["broken"]] == broken
+    for name in broken:
+        assert any(name in sentence for sentence in report["broken"]), name
+        assert name in printed
+    assert "5 broken" in printed
+    # Four of the eight are there and whole.
+    page = (tmp_path / "checks/labels-val.html").read_text()
+    assert page.count('"id":') == 3
+
+
+def test_a_split_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) -> None:
+    root = data_sets.textvqa(tmp_path / "data")
+    edit(root / "TextVQA_0.5.1_val.json", lambda content: content["data"][1].update(answers=["a"]))
+    code, _, report = checked(tmp_path, *TEXTVQA)
+    assert code == 1
+    (sentence,) = report["broken"]
+    assert sentence.startswith("val cannot be read: data/TextVQA_0.5.1_val.json, question_id 101:")
+    assert report["splits"].keys() == {"train"}
+
+
+def test_what_would_be_cut_is_counted_and_named(tmp_path: Path) -> None:
+    root = data_sets.textvqa(tmp_path / "data")
+    long = ["a very long answer " * 3 + "indeed"] * 9 + ["2"]
+    edit(root / "TextVQA_0.5.1_train.json", lambda content: content["data"][3].update(answers=long))
+    code, printed, report = checked(tmp_path, *TEXTVQA, "recipe.text_length=24")
+    tokens = report["tokens"]["train"]
+    assert (code, tokens["cut"], tokens["window"]) == (0, {"suffix": 9}, 25)
+    assert tokens["longest"][0]["id"] == "3"
+    assert sum(tokens["counts"].values()) == 40
+    assert f"longest has {tokens['longest'][0]['tokens']}, of example '3'" in printed
+    assert re.search(r"\(cut\).*█+ 9", printed)
+
+
+def test_images_that_are_trained_on_and_scored_are_found(tmp_path: Path) -> None:
+    root = data_sets.textvqa(tmp_path / "data")
+    shutil.copy(root / "train_images/train01.jpg", root / "train_images/val02.jpg")
+    code, printed, report = checked(tmp_path, *TEXTVQA)
+    assert code == 0
+    (same,) = report["same_content"]
+    assert [Path(path).name for path in same] == ["train01.jpg", "val02.jpg"]
+    assert len(report["shared_with_training"]["val"]) == 1
+    assert "1 of the 4 images of val are trained on as well" in printed
+
+
+def test_a_slice_of_the_training_data_is_no_leak(tmp_path: Path) -> None:
+    data_sets.textvqa(tmp_path / "data")
+    code, printed, report = checked(tmp_path, "task=textvqa", "task.root=data", "model=tiny")
+    assert code == 0
+    assert not [sentence for sentence in report["odd"] if "trained on" in sentence]
+    assert "note: train[:5120] is a part of train+val" in printed
+
+
+def test_masks_are_drawn_from_the_tokens_that_are_learnt(tmp_path: Path) -> None:
+    data_sets.refcoco(tmp_path / "data")
+    settings = ("task=refcoco", "task.root=data", "model=tiny")
+    code, printed, report = checked(tmp_path, *settings)
+    assert code == 0, printed
+    assert [Path(page).name for page in report["pages"]] == [
+        "labels-train.html", "labels-refcoco-val.html",
+    ]  # fmt: skip
+    page = (tmp_path / "checks/labels-train.html").read_text()
+    lines = re.search(r'jsonl">\n(.*?)</script>', page, re.DOTALL)[1].splitlines()
+    (example,) = [row for row in map(json.loads, lines) if isinstance(row, dict) and "id" in row]
+    assert example["outlined"] and example["prompt"] == "left man"
+    # The box (10, 5, 20, 30) of an image of 60 x 40: y 5/40, x 10/60, y 35/40, x 30/60 of 1023.
+    answer = example["sides"][0]["answer"]
+    assert answer.startswith("<loc0128><loc0170><loc0895><loc0512><seg")
+    assert report["tokens"]["train"]["is_all"] is False
+
+
+def test_no_tokenizer_is_said_and_the_rest_is_looked_at(tmp_path: Path) -> None:
+    data_sets.textvqa(tmp_path / "data")
+    code, printed, report = checked(tmp_path, *TEXTVQA, "model.tokenizer=nowhere.model")
+    assert code == 0
+    assert "note: texts are not measured, as there is no tokenizer" in printed
+    assert "tokens" not in report and report["images"]["files"] == 8
+
+
+def test_nothing_at_all_is_one_error(tmp_path: Path) -> None:
+    code, printed, _ = checked(tmp_path, *TEXTVQA, "task.rooot=data")
+    assert code == 1
+    assert "error: there is no setting task.rooot; in task there are" in printed
+
+
+def test_it_is_a_program(tmp_path: Path) -> None:
+    data_sets.textvqa(tmp_path / "data")
+    ended = subprocess.run(
+        [sys.executable, "-m", "pg_transfer.check", *TEXTVQA, "--decode", "--to", "here"],
+        cwd=tmp_path, capture_output=True, text=True,
+        env={"PATH": "", "PYTHONPATH": ":".join(path for path in sys.path if path)},
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.endswith("report: here/check.json\n0 broken, 0 odd\n")
+
+
+def test_whole_files_of_any_kind_are_whole(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
+    for kind in ("jpg", "png", "gif", "bmp", "webp", "tif", "ppm"):
+        path = tmp_path / f"image.{kind}"
+        Image.fromarray(pixels).save(path)
+        whole = look_at(path, decode=False)
+        assert (whole.broken, whole.odd, whole.size) == ("", (), (60, 40)), kind
+        path.write_bytes(path.read_bytes()[:-700])
+        assert look_at(path, decode=False).broken, kind
+
+
+def test_damage_in_the_middle_needs_decoding(tmp_path: Path) -> None:
+    path = data_sets.write_image(tmp_path / "image.png")
+    content = bytearray(path.read_bytes())
+    content[3000:3100] = bytes(100)
+    path.write_bytes(content)
+    assert not look_at(path, decode=False).broken
+    assert look_at(path, decode=True).broken
+
+
+def test_odd_files_are_told(tmp_path: Path) -> None:
+    Image.new("RGB", (900, 40), "white").save(tmp_path / "long.png")
+    Image.new("RGB", (8, 8), "white").save(tmp_path / "small.png")
+    Image.new("RGB", (40, 40), "white").save(tmp_path / "named.jpg", format="PNG")
+    Image.new("I;16", (40, 40)).save(tmp_path / "deep.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 40)).save(tmp_path / "turned.jpg", exif=exif)
+    seen = {path.name: look_at(path, decode=False).odd for path in sorted(tmp_path.iterdir())}
+    assert seen == {
+        "deep.png": ("pixels of mode I;16, of which the high 8 bits are kept",),
+        "long.png": ("22 times as long as wide (900x40)",),
+        "named.jpg": ("a PNG file by its content",),
+        "small.png": ("only 8x8 pixels",),
+        "turned.jpg": ("its EXIF says that it is turned, which is not obeyed",),
+    }
+    assert look_at(tmp_path / "long.png", decode=True).odd[-1] == "all of it is one colour"
+
+
+def test_several_processes_see_the_same(tmp_path: Path) -> None:
+    paths = [
+        data_sets.write_image(tmp_path / f"{n}.png", seed=n, size=(20, 20)) for n in range(130)
+    ]
+    paths[7].write_bytes(b"")
+    told: list[int] = []
+    one = look_at_all(paths, decode=True, processes=1, advance=told.append)
+    two = look_at_all(paths, decode=True, processes=2, advance=told.append)
+    assert one == two and sum(told) == 260
+    assert [seen.path for seen in one if seen.broken] == [paths[7]]
+
+
+def test_equal_files_are_those_equal_to_the_last_byte(tmp_path: Path) -> None:
+    contents = {
+        "a": b"x" * 70_000,
+        "b": b"x" * 70_000,
+        "c": b"x" * 69_999 + b"y",
+        "d": b"",
+        "e": b"",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    files = [look_at(tmp_path / name, decode=False) for name in contents]
+    assert same_content(files) == [[tmp_path / "a", tmp_path / "b"]]
+
+
+def test_lengths_are_those_of_training() -> None:
+    from pg_transfer.text.sequence import training_layout
+
+    tokenizer = load_tokenizer("builtin")
+    texts = [
+        Target("the red circle", "yes"), Target("a", "blue shape " * 20), Target("long " * 30, "c"),
+    ]  # fmt: skip
+    pairs = [(Example(str(number), Path("x")), text) for number, text in enumerate(texts)]
+    found = measure_targets(pairs, tokenizer, text_length=40)
+    layouts = [
+        training_layout(
+            tokenizer.encode(prefix), tokenizer.encode(suffix), tokenizer=tokenizer, text_length=40
+        )
+        for prefix, suffix in texts
+    ]
+    cuts = [layout.cut for layout in layouts if layout.cut]
+    assert sorted(cuts) == sorted(found.cut.elements()) and len(set(cuts)) == 2
+    assert layouts[0].length in found.tokens
+    assert found.longest[0][1] == "2"
+    assert found.odd == {
+        "spaces or line breaks around the suffix": ["1"],
+        "spaces or line breaks around the prefix": ["2"],
+    }
+    prompts = measure_prompts([Example("0", Path("x"), "a\nb")], tokenizer, text_length=40)
+    assert list(prompts.odd) == ["a line break in the prefix, which is what ends one"]
+
+
+def test_examples_without_a_target_are_named() -> None:
+    from tasks.textvqa import TextVQA
+
+    task = TextVQA("nowhere")
+    drawn = drawn_targets(task, [Example("7", Path("x"), "a")], most=0, seed=0)
+    assert drawn.failed == ["'7' has no answer to learn"]
+
+
+@pytest.mark.parametrize("task", ["coco_captions", "rsvqa_lr"])
+def test_the_other_tasks_are_gone_over(tmp_path: Path, task: str) -> None:
+    {"coco_captions": data_sets.coco, "rsvqa_lr": data_sets.rsvqa_lr}[task](tmp_path / "data")
+    code, printed, report = checked(tmp_path, f"task={task}", "task.root=data", "model=tiny")
+    assert code == 0, printed
+    assert report["broken"] == []
