@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pg_transfer.release import find_file, find_images, read_records, refuse_repeated
+from pg_transfer import release
+from pg_transfer.release import (
+    each_record,
+    field,
+    find_file,
+    find_images,
+    missing_images_allowed,
+    read_records,
+    refuse_repeated,
+)
 
 
 def touch(path: Path) -> Path:
@@ -74,3 +85,71 @@ def test_repeated_ids_are_counted() -> None:
     refuse_repeated(Path("a.json"), "id", [3, 1, 2])
     with pytest.raises(ValueError, match=r"a\.json, id 3: it comes twice; so do 1 others"):
         refuse_repeated(Path("a.json"), "id", [3, 1, 3, 2, 1])
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    return list(each_record(path, "questions"))
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("piece", [200, 1 << 22])
+def test_records_one_by_one_are_those_of_the_whole_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, indent: int | None, piece: int
+) -> None:
+    monkeypatch.setattr(release, "PIECE", piece)
+    path = tmp_path / "q.json"
+    rows = [{"id": n, "text": 'a "b" ],}', "more": [n, {"x": None}]} for n in range(30)]
+    for content in (
+        {"questions": rows},
+        {"questions": rows[:1]},
+        {"questions": []},
+        {"info": "x", "questions": rows},
+        {"questions": rows, "info": "x"},
+    ):
+        path.write_text(json.dumps(content, indent=indent))
+        assert records(path) == content["questions"]
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps({"questions": rows}).encode())
+    assert records(path) == rows
+
+
+def test_a_long_list_cut_anywhere_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release, "PIECE", 40)
+    path = tmp_path / "q.json"
+    whole = json.dumps({"questions": [{"id": 10 + n, "t": "ä"} for n in range(4)]}).encode()
+    for end in range(len(whole)):
+        path.write_bytes(whole[:end])
+        with pytest.raises(ValueError, match=r"q\.json, the whole file: cut short or no JSON"):
+            records(path)
+    for wrong in (whole + b"x", whole[:-2] + b",1]}", whole.replace(b", {", b" {"), b"[]", b"{}"):
+        path.write_bytes(wrong)
+        with pytest.raises(ValueError, match=r"q\.json, the whole file: "):
+            records(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "/etc/passwd", "a/b.jpg", "..", "", "a\0.jpg", "..\\a.jpg"]
+)
+def test_names_that_lead_out_of_the_folder_are_refused(tmp_path: Path, name: str) -> None:
+    touch(tmp_path / "images" / "a.jpg")
+    with pytest.raises(ValueError, match="is no name of an image"):
+        find_images({1: ["a.jpg", name]}, [tmp_path / "images"], fetch="")
+
+
+def test_missing_images_may_be_left_to_be_found_out(tmp_path: Path) -> None:
+    here = touch(tmp_path / "images" / "1.tif")
+    names, folders = {1: ["1.tif"], 2: ["2.tif", "2.png"]}, [tmp_path / "x", tmp_path / "images"]
+    with missing_images_allowed():
+        assert find_images(names, folders, fetch="") == {1: here, 2: here.with_name("2.tif")}
+    with pytest.raises(FileNotFoundError):
+        find_images(names, folders, fetch="")
+
+
+def test_a_field_is_of_its_kind() -> None:
+    assert field({"id": 7}, "id", int) == 7
+    for record, complaint in (
+        ({}, "it has no 'id'"), ({"id": "7"}, "its id is '7', no int"), ({"id": True}, "no int"),
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match=complaint):
+            field(record, "id", int)

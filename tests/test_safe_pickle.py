@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copyreg
 import pickle
+import resource
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,13 @@ def test_damaged_files_are_named(tmp_path, content):
 def test_a_missing_file_is_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="absent"):
         read_pickle(tmp_path / "absent.p")
+
+
+def test_a_few_bytes_cannot_fill_the_memory(tmp_path):
+    # LONG_BINPUT keeps a value under a number of up to 2^32, and room for all numbers below.
+    bomb = b"\x80\x02]r\xf0\xff\xff\x7f."
+    with pytest.raises(ValueError, match=r"refs\.p is no pickle or a damaged one \(MemoryError"):
+        read_pickle(written(tmp_path, bomb))
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    assert read_pickle(written(tmp_path, pickle.dumps(RECORDS * 1000, 2))) == RECORDS * 1000
+    assert resource.getrlimit(resource.RLIMIT_AS) == before

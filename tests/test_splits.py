@@ -1,11 +1,15 @@
-"""Sums and slices of splits."""
+"""Sums and slices of splits, which of them are reported, and what is remarked on them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
 import pytest
 
-from pg_transfer.splits import select
-from pg_transfer.task import Example
+from pg_transfer.splits import Splits, choose_reported, remarks_on, select
+from pg_transfer.task import Answer, Example, Scores, Task
 
 
 def read(name: str) -> list[Example]:
@@ -61,3 +65,65 @@ def test_other_expressions_are_refused(expression: str) -> None:
 def test_unknown_names_are_the_readers_affair() -> None:
     with pytest.raises(ValueError, match="no split 'dev'"):
         select("train+dev[:3]", read)
+
+
+class Pictures(Task):
+    """Three pictures, of which `test` has one of its own; `extra` has not been downloaded."""
+
+    departures: Sequence[str] = ("the pictures are made up",)
+    sizes: Mapping[str, int] = MappingProxyType({"train": 2, "val": 3, "test": 2})
+    rows: Mapping[str, Sequence[int]] = MappingProxyType(
+        {"train": (0, 1), "val": (1,), "test": (1, 2), "empty": (), "twice": (1, 1)}
+    )
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    def examples(self, split: str) -> Sequence[Example]:
+        self.read.append(split)
+        if split == "extra":
+            raise FileNotFoundError("there is no extra.json.\nFetch it.")
+        if split not in self.rows:
+            raise ValueError(f"no split {split!r}")
+        return [Example(str(row), Path(f"{row}.png"), "p", ("s",)) for row in self.rows[split]]
+
+    def score(self, answers: Sequence[Answer]) -> Scores:
+        raise NotImplementedError
+
+
+def test_a_split_is_read_once_and_found_fit() -> None:
+    splits = Splits(Pictures())
+    assert splits.examples("val") is splits.examples("val")
+    assert splits.task.read == ["val"]  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="the split 'empty' has no examples"):
+        splits.examples("empty")
+    with pytest.raises(ValueError, match="two examples of the split 'twice' have the id '1'"):
+        splits.examples("twice")
+
+
+def test_what_is_scored_is_read_and_what_is_optional_may_be_missing() -> None:
+    chosen, missing = choose_reported(Splits(Pictures()), ["test"], optional=["extra", "val"])
+    assert chosen == ["test", "val"]
+    assert missing == ["extra is not scored: there is no extra.json. Fetch it."]
+    with pytest.raises(FileNotFoundError, match=r"no extra\.json"):
+        choose_reported(Splits(Pictures()), ["extra"], optional=[])
+    with pytest.raises(ValueError, match="no split 'dev'"):
+        choose_reported(Splits(Pictures()), ["test", "dev"], optional=[])
+
+
+def test_remarks_say_what_scores_are_not() -> None:
+    assert remarks_on(Splits(Pictures()), ["test", "val"], train="train") == [
+        "the pictures are made up",
+        "val has 1 examples, and in the paper 3",
+        "test is not held out: 1 of its 2 examples are of images that are trained on",
+        "val is not held out: 1 of its 1 examples are of images that are trained on",
+    ]
+
+
+def test_scores_can_be_had_without_the_training_files_and_that_is_said() -> None:
+    task = Pictures()
+    assert remarks_on(Splits(task), ["test"], train="extra") == [
+        "the pictures are made up",
+        "it is not known which of these images were trained on: there is no extra.json. Fetch it.",
+    ]
+    assert task.read == ["extra", "test"]

@@ -8,18 +8,40 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+PIECE = 2**22
+"""Characters that are read at once of a long list of records; none of these has as many."""
+
+_IS_LENIENT: ContextVar[bool] = ContextVar("_IS_LENIENT", default=False)
+
+
+@contextmanager
+def missing_images_allowed() -> Iterator[None]:
+    """Within it an image that is nowhere is given the path where it should be.
+
+    For a look over a whole data set, which is to find out all that is wrong with it.
+    """
+    token = _IS_LENIENT.set(True)
+    try:
+        yield
+    finally:
+        _IS_LENIENT.reset(token)
 
 
 def fault(path: Path, record: str, what: str) -> ValueError:
     """The error to raise about a record that the published file cannot have."""
     return ValueError(
-        f"{path}, {record}: {what}. The published file has no such record: download it again."
+        f"{path}, {record}: {what}. The published file is not like that: download it again."
     )
 
 
@@ -53,29 +75,43 @@ def find_images(
 
     Raises:
         FileNotFoundError: some are in none of the folders.
+        ValueError: a name that leads out of its folder.
     """
+    for options in names.values():
+        for name in options:
+            _refuse_path(name)
+    existing = [folder for folder in folders if folder.is_dir()]
     present: dict[str, Path] = {}
-    for folder in folders:
-        if folder.is_dir():
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    present.setdefault(entry.name, folder / entry.name)
+    for folder in existing:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                present.setdefault(entry.name, folder / entry.name)
     found = {}
     missing = []
     for key, options in names.items():
         path = next((present[name] for name in options if name in present), None)
+        if path is None and _IS_LENIENT.get():
+            path = (existing or [*folders])[0] / options[0]
         if path is None:
             missing.append(options[0])
         else:
             found[key] = path
     if missing:
-        existing = [str(folder) for folder in folders if folder.is_dir()]
-        looked = " or ".join(existing or map(str, folders))
+        looked = " or ".join(map(str, existing or folders))
         raise FileNotFoundError(
             f"{len(missing)} of {len(names)} images are not in {looked}"
             f"{'' if existing else ', none of which exists'}; the first is {missing[0]}.\n{fetch}"
         )
     return found
+
+
+def _refuse_path(name: str) -> None:
+    """Raises ValueError unless `name` is that of a file: a path in it could lead anywhere."""
+    if not isinstance(name, str) or name in ("", ".", "..") or set(name) & {"/", "\\", "\0"}:
+        raise ValueError(
+            f"{name!r} is no name of an image: annotations name files, not paths, which could lead "
+            f"out of the data set. Fetch them again from their publisher"
+        )
 
 
 def read_records(path: Path, *lists: str) -> dict[str, Any]:
@@ -86,7 +122,7 @@ def read_records(path: Path, *lists: str) -> dict[str, Any]:
     """
     try:
         content = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise fault(path, "the whole file", f"cut short or no JSON ({error})") from error
     for name in lists:
         records = content.get(name) if isinstance(content, dict) else None
@@ -95,10 +131,61 @@ def read_records(path: Path, *lists: str) -> dict[str, Any]:
     return content
 
 
+def each_record(path: Path, name: str) -> Iterator[dict[str, Any]]:
+    """The records of `read_records(path, name)[name]`, one at a time.
+
+    A million of them together take gigabytes. A file that does not begin with them is read whole.
+
+    Raises:
+        ValueError: as `read_records`, though perhaps after some records.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            text = file.read(PIECE)
+            start = re.match(rf'\s*\{{\s*"{name}"\s*:\s*\[\s*(?=\{{)', text)
+            if start is not None:
+                yield from _objects(text[start.end() :], file)
+                return
+    except (ValueError, RecursionError) as error:
+        raise fault(path, "the whole file", f"cut short or no JSON ({error})") from error
+    yield from read_records(path, name)[name]
+
+
+def _objects(text: str, file: TextIO) -> Iterator[dict[str, Any]]:
+    """Those of the list at the beginning of a file's object, of which `text` was read already."""
+    decoder, place = json.JSONDecoder(), 0
+    behind = re.compile(r"\s*(?:,\s*(?=\{)|(\]))")
+    while True:
+        if len(text) - place < PIECE and (more := file.read(PIECE)):
+            text, place = text[place:] + more, 0
+        record, end = decoder.raw_decode(text, place)
+        sign = behind.match(text, end)
+        if sign is None:
+            raise ValueError(f"neither another record nor the end behind {record!r:.80}")
+        yield record
+        place = sign.end()
+        if sign[1]:
+            json.loads('{"": 0' + text[place:] + file.read())  # the rest of the object
+            return
+
+
+def field(record: Mapping[str, Any], name: str, kind: type[Value]) -> Value:
+    """What a record says, which has to be of that kind, e.g. `str`; true is no `int`.
+
+    Raises:
+        TypeError: it says nothing of the sort, or something of another kind.
+    """
+    if name not in record:
+        raise TypeError(f"it has no {name!r}")
+    value = record[name]
+    if type(value) is not kind:
+        raise TypeError(f"its {name} is {value!r:.40}, no {kind.__name__}")
+    return value
+
+
 def refuse_repeated(path: Path, kind: str, ids: Iterable[Hashable]) -> None:
     """Raises ValueError if an id comes twice; `kind` is what the file calls it."""
     repeated = [one for one, count in Counter(ids).items() if count > 1]
     if repeated:
-        raise fault(
-            path, f"{kind} {repeated[0]!r}", f"it comes twice; so do {len(repeated) - 1} others"
-        )
+        others = f"; so do {len(repeated) - 1} others" if len(repeated) > 1 else ""
+        raise fault(path, f"{kind} {repeated[0]!r}", f"it comes twice{others}")

@@ -8,8 +8,17 @@ from __future__ import annotations
 
 import copyreg
 import pickle
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+EXPANSION = 100
+"""Bytes in memory for one in the file, which no list of records needs."""
+
+LEAST_BYTES = 2**28
+"""That are allowed in any case."""
 
 
 def read_pickle(path: Path) -> Any:
@@ -25,7 +34,8 @@ def read_pickle(path: Path) -> Any:
         # An extension that this process has met before is otherwise handed out unasked.
         copyreg.clear_extension_cache()
         try:
-            return _PlainUnpickler(file, encoding="latin1").load()
+            with _bounded_memory(LEAST_BYTES + EXPANSION * path.stat().st_size):
+                return _PlainUnpickler(file, encoding="latin1").load()
         except _RefusedError as refused:
             raise ValueError(
                 f"{path} asks for {refused}, which could run code: refused. "
@@ -36,6 +46,28 @@ def read_pickle(path: Path) -> Any:
                 f"{path} is no pickle or a damaged one ({type(error).__name__}: {error}); "
                 "fetch the file again"
             ) from error
+
+
+@contextmanager
+def _bounded_memory(most: int) -> Iterator[None]:
+    """Within it this process cannot take `most` bytes more: 5 bytes of a pickle can ask for 64 GB.
+
+    Where the system does not tell what is taken already (other than Linux), nothing is bounded.
+    """
+    table = Path("/proc/self/statm")
+    if not table.exists():
+        yield
+        return
+    taken = int(table.read_text().split()[0]) * resource.getpagesize()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if soft != resource.RLIM_INFINITY and soft <= taken + most:
+        yield
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (taken + most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 class _RefusedError(Exception):

@@ -1,0 +1,263 @@
+"""Breaks the small data sets of `tests.data_sets`, one way each."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import pickle
+import shutil
+import struct
+import tempfile
+import zlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from tests import data_sets
+from tests.faults.commands import call
+
+RECIPE = (
+    "recipe={lr: 1e-3, weight_decay: 0.0, epochs: 1, batch_size: 2, label_smoothing: 0.0, "
+    "dropout: 0.0, text_length: 64, warmup: 0.0}"
+)
+QUICK = (
+    "model=tiny", "trainer=cpu", "resolution=28", RECIPE, "workers=0", "micro_batch=2",
+    "evaluation_batch=4", "pictured=0", "page=0", "validations=1", "run=run",
+)  # fmt: skip
+ON_TEXTVQA = ("task=textvqa", "final_split=false")
+TEXTVQA = Path("data/textvqa")
+IMAGE = TEXTVQA / "train_images/train02.jpg"
+Make = Callable[[Path], object]
+
+
+def nothing(folder: Path) -> None:
+    """An empty folder."""
+
+
+def whole(folder: Path) -> None:
+    """TextVQA without a fault."""
+    data_sets.textvqa(folder / TEXTVQA)
+
+
+def textvqa(change: Callable[[dict[str, Any]], object]) -> Make:
+    """TextVQA whose training annotations are changed."""
+
+    def make(folder: Path) -> None:
+        whole(folder)
+        edit(folder / TEXTVQA / "TextVQA_0.5.1_train.json", change)
+
+    return make
+
+
+def record(**values: Any) -> Make:
+    """TextVQA with a training record that says something else."""
+    return textvqa(lambda content: content["data"][2].update(values))
+
+
+def with_file(name: str, content: bytes) -> Make:
+    """TextVQA with other bytes in one of its files."""
+
+    def make(folder: Path) -> None:
+        whole(folder)
+        (folder / TEXTVQA / name).write_bytes(content)
+
+    return make
+
+
+def cut_short(name: str) -> Make:
+    """TextVQA of which a file has lost its second half."""
+
+    def make(folder: Path) -> None:
+        whole(folder)
+        path = folder / TEXTVQA / name
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+    return make
+
+
+def without(name: str) -> Make:
+    """TextVQA without one of its files."""
+
+    def make(folder: Path) -> None:
+        whole(folder)
+        (folder / TEXTVQA / name).unlink()
+
+    return make
+
+
+def bomb() -> bytes:
+    """A PNG of a few bytes whose header promises 60,000 x 60,000 pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + check
+
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(1000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels)
+
+
+def deep_pixels(folder: Path) -> None:
+    whole(folder)
+    Image.fromarray(np.ones((4, 4), np.float32)).save(folder / IMAGE, format="TIFF")
+
+
+def edit(path: Path, change: Callable[[Any], object]) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def rotations(folder: Path) -> None:
+    whole(folder)
+    table = folder / TEXTVQA / "train-images-boxable-with-rotation.csv"
+    table.write_text("ImageID,Subset,Rotation\ntrain00,train,90.0\n")
+
+
+def refcoco(change: Callable[[dict[str, Any]], object] | None = None) -> Make:
+    """RefCOCO with another first annotation of its first part."""
+
+    def make(folder: Path) -> None:
+        root = data_sets.refcoco(folder / "data/refcoco")
+        if change is not None:
+            edit(root / "refcoco/instances.json", lambda all: change(all["annotations"][0]))
+
+    return make
+
+
+def refs(content: bytes | None = None, **values: Any) -> Make:
+    """RefCOCO with other bytes for references, or another first one."""
+
+    def make(folder: Path) -> None:
+        path = data_sets.refcoco(folder / "data/refcoco") / "refcoco/refs(unc).p"
+        records = pickle.loads(path.read_bytes())
+        records[0].update(values)
+        path.write_bytes(pickle.dumps(records, 2) if content is None else content)
+
+    return make
+
+
+def caption(text: str) -> Make:
+    """COCO captions, one of which is another."""
+
+    def change(content: dict[str, Any]) -> None:
+        content["images"][0]["sentences"][0]["raw"] = text
+
+    def make(folder: Path) -> None:
+        edit(data_sets.coco(folder / "data/coco") / "dataset_coco.json", change)
+
+    return make
+
+
+def rsvqa(**values: Any) -> Make:
+    """RSVQA-LR with another answer to its second question."""
+
+    def make(folder: Path) -> None:
+        root = data_sets.rsvqa_lr(folder / "data/rsvqa_lr")
+        path = root / "LR_split_train_answers.json"
+        edit(path, lambda content: content["answers"][1].update(values))
+
+    return make
+
+
+def also(*makes: Make) -> Make:
+    """One after the other."""
+
+    def make(folder: Path) -> None:
+        for one in makes:
+            one(folder)
+
+    return make
+
+
+def file(name: str, content: bytes) -> Make:
+    """A file, with the folders that it lies in."""
+
+    def make(folder: Path) -> None:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+    return make
+
+
+def link(name: str, target: str) -> Make:
+    """A link to somewhere else."""
+
+    def make(folder: Path) -> None:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(target)
+
+    return make
+
+
+def trained(change: Make) -> Make:
+    """TextVQA and a run on it, which `change` then breaks."""
+
+    def make(folder: Path) -> None:
+        shutil.copytree(_trained(), folder, dirs_exist_ok=True)
+        change(folder)
+
+    return make
+
+
+@cache
+def _trained() -> Path:
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    train(folder)
+    return folder
+
+
+def train(folder: Path) -> None:
+    """TextVQA and a run on it."""
+    whole(folder)
+    ended = call("train.py", (*QUICK, *ON_TEXTVQA), folder)
+    assert ended.code == 0, ended
+
+
+def checkpoint(name: str, change: Callable[[dict[str, Any]], object]) -> Make:
+    """Another checkpoint of the run."""
+
+    def make(folder: Path) -> None:
+        content = torch.load(folder / "run/checkpoints/last.ckpt", weights_only=True)
+        change(content)
+        torch.save(content, folder / name)
+
+    return trained(make)
+
+
+class Attack:
+    """Runs a program when it is read as an ordinary pickle."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (Path("attacked"),)
+
+
+def settings(old: str, new: str) -> Make:
+    """The run with other saved settings."""
+
+    def make(folder: Path) -> None:
+        path = folder / "run/config.yaml"
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    return trained(make)
+
+
+def answers(*rows: dict[str, Any]) -> Make:
+    """The run, and a file of answers."""
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    return trained(file("answers.jsonl", text.encode()))
+
+
+def narrowed(content: dict[str, Any]) -> None:
+    """One of the checkpoint's weights loses a column."""
+    weights = content["state_dict"]
+    name = next(name for name, value in weights.items() if value.ndim == 2)
+    weights[name] = weights[name][:, :-1].clone()

@@ -1,0 +1,154 @@
+"""What a run leaves, goes on from and is scored by."""
+
+from __future__ import annotations
+
+from tests.faults.fault import Fault
+from tests.faults.making import (
+    ON_TEXTVQA,
+    Attack,
+    also,
+    answers,
+    checkpoint,
+    file,
+    link,
+    narrowed,
+    nothing,
+    settings,
+    train,
+    trained,
+    whole,
+)
+
+RUNS = [
+    Fault(
+        "a loss that is not finite",
+        whole,
+        (*ON_TEXTVQA, "recipe.lr=1e30", "recipe.epochs=3"),
+        "update 1: loss nan, gradient norm nan; the weights are still those before it. Lower "
+        "recipe.lr, or look at the data",
+    ),
+    Fault(
+        "the folder of a run with other settings",
+        train,
+        (*ON_TEXTVQA, "recipe.lr=1e-4"),
+        "run=run holds another run; repeat its settings to go on with it, or choose another "
+        "folder. Different are: recipe.lr: 0.001 there, 0.0001 now",
+    ),
+    Fault(
+        "a run's damaged settings",
+        also(whole, file("run/config.yaml", b"resolution: [56\n")),
+        (*ON_TEXTVQA,),
+        "run/config.yaml holds no settings of a run of train.py: …",
+    ),
+    Fault(
+        "a damaged checkpoint to go on from",
+        also(whole, file("run/checkpoints/last.ckpt", b"PK\x03\x04")),
+        (*ON_TEXTVQA,),
+        "run/checkpoints/last.ckpt is no checkpoint of a run of ours, or a damaged one …; "
+        "take it away, or put a whole one in its place",
+    ),
+    Fault(
+        "a full disk",
+        also(whole, link("run/checkpoints/last.ckpt.part", "/dev/full")),
+        (*ON_TEXTVQA,),
+        "run/checkpoints/last.ckpt.part: No space left on device; free some space, or choose "
+        "another folder, and start again: what was saved last is whole",
+    ),
+    Fault(
+        "a folder that may not be written to",
+        whole,
+        (*ON_TEXTVQA, "run=/sys/kernel/run"),
+        "/sys/kernel/run: Operation not permitted; let this user read and write there, or "
+        "choose another folder",
+    ),
+    Fault(
+        "a file where the run's folder should be",
+        also(whole, file("run", b"")),
+        (*ON_TEXTVQA,),
+        "run: File exists; this exists already and is of another kind: choose another one",
+    ),
+    Fault(
+        "no run to evaluate",
+        nothing,
+        ("run=nowhere",),
+        "nowhere holds no config.yaml; give the folder of a train.py run",
+        program="evaluate.py",
+    ),
+    Fault(
+        "no checkpoint to evaluate",
+        trained(lambda folder: (folder / "run/checkpoints/last.ckpt").unlink()),
+        ("run=run",),
+        "no checkpoint run/checkpoints/last.ckpt; in its folder: best.safetensors",
+        program="evaluate.py",
+    ),
+    Fault(
+        "a checkpoint of another model",
+        checkpoint("other.ckpt", lambda content: content["state_dict"].popitem()),
+        ("run=run", "checkpoint=other.ckpt"),
+        "other.ckpt is no checkpoint of this model under this tuning: of the 68 parameters "
+        "that learn it lacks 1 (model.language_model.norm.weight), and it has 0 others ()",
+        program="evaluate.py",
+    ),
+    Fault(
+        "a checkpoint of a model of another size",
+        checkpoint("other.ckpt", narrowed),
+        ("run=run", "checkpoint=other.ckpt"),
+        "other.ckpt is of another size than this model: …",
+        program="evaluate.py",
+    ),
+    Fault(
+        "a checkpoint that would run a program",
+        checkpoint("other.ckpt", lambda content: content.update(more=Attack())),
+        ("run=run", "checkpoint=other.ckpt"),
+        "other.ckpt holds other things than weights and numbers, or is damaged: opened "
+        "without care it could run code. Refused; take a checkpoint that a run of ours has "
+        "written",
+        program="evaluate.py",
+    ),
+    Fault(
+        "a downloaded run whose settings would run a program",
+        settings("tasks.textvqa.TextVQA", "os.system"),
+        ("run=run",),
+        "run/config.yaml: task._target_=os.system is no task of this project nor anything "
+        "else that a run needs; whoever wrote the file could have it run any code here. If it"
+        " is your own class, or you trust it, set PG_TRUST=os.system in the environment",
+        program="evaluate.py",
+    ),
+    Fault(
+        "a downloaded run that asks for the environment",
+        settings("data/textvqa", "${oc.env:HOME}"),
+        ("run=run",),
+        "run/config.yaml holds no settings of a run of train.py: task.root=${oc.env:HOME} "
+        "would be looked up on this machine",
+        program="evaluate.py",
+    ),
+    Fault(
+        "answers to a part of a split",
+        answers({"id": "100", "answer": "two"}),
+        ("run=run", "answers=answers.jsonl", "split=val"),
+        "answers.jsonl: 3 of 4 examples have no answer, the first is '101'; a split is scored"
+        " whole or not at all",
+        program="evaluate.py",
+    ),
+    Fault(
+        "two answers to one example",
+        answers({"id": "100", "answer": "2"}, {"id": "100", "answer": "3"}),
+        ("run=run", "answers=answers.jsonl", "split=val"),
+        "answers.jsonl, line 2: a second answer for '100'",
+        program="evaluate.py",
+    ),
+    Fault(
+        "answers to another split",
+        answers({"id": "0", "answer": "two"}),
+        ("run=run", "answers=answers.jsonl", "split=val"),
+        "answers.jsonl, line 1: no example of this split has the id '0'; is it the right split?",
+        program="evaluate.py",
+    ),
+    Fault(
+        "a file of answers that is none",
+        answers({"question": 0, "reply": "two"}),
+        ("run=run", "answers=answers.jsonl", "split=val"),
+        'answers.jsonl, line 1: not a row such as {"id": "7", "answer": "two"} (\'id\')',
+        program="evaluate.py",
+    ),
+]

@@ -1,0 +1,149 @@
+"""What a user types."""
+
+from __future__ import annotations
+
+from tests.faults.fault import Fault
+from tests.faults.making import (
+    ON_TEXTVQA,
+    nothing,
+    record,
+    whole,
+)
+
+SETTINGS = [
+    Fault(
+        "a setting that does not exist",
+        whole,
+        (*ON_TEXTVQA, "recipe.learning_rate=1e-5"),
+        "there is no setting recipe.learning_rate; in recipe there are batch_size, beta2, "
+        "clip_norm, dropout, epochs, freeze_language, freeze_vision, label_smoothing, lr, "
+        "text_length, warmup, weight_decay. One that a class takes besides is added by "
+        "+recipe.learning_rate=...",
+    ),
+    Fault(
+        "a task that does not exist",
+        nothing,
+        ("task=textvqua",),
+        "there is no task=textvqua; it can be\n"
+        "  coco_captions  COCO captions in Karpathy's splits, and NoCaps with the same "
+        "model.\n"
+        "  custom         Your own data: task=custom data=my.jsonl; files, folders, COCO, the"
+        " hub, tar shards.\n"
+        "  refcoco        Referring expression segmentation on RefCOCO, RefCOCO+ and RefCOCOg"
+        " together.\n"
+        "  rsvqa_hr       RSVQA-HR: questions about aerial images.\n"
+        "  rsvqa_lr       RSVQA-LR: questions about satellite images.\n"
+        "  shapes         Drawn shapes and referring expressions: RefCOCO in miniature, for a"
+        " first run.\n"
+        "  textvqa        TextVQA: questions about the text in an image.",
+    ),
+    Fault(
+        "a setting that the task does not take",
+        whole,
+        (*ON_TEXTVQA, "+task.colour=red"),
+        "the settings do not fit: Error in call to target 'tasks.textvqa.TextVQA': "
+        "TypeError(\"TextVQA.__init__() got an unexpected keyword argument 'colour'\") "
+        "full_key: task",
+    ),
+    Fault(
+        "a split that does not exist",
+        whole,
+        (*ON_TEXTVQA, "splits.report=[testing]"),
+        "TextVQA has no split 'testing'; there are train, val, test",
+    ),
+    Fault(
+        "brackets without quotes",
+        whole,
+        (*ON_TEXTVQA, "splits.train=train[:9]"),
+        "splits.train=train[:9] cannot be read: …. Brackets, commas and spaces need quotes, "
+        "and the shell takes one pair away: 'splits.train=\"train[:9]\"'",
+    ),
+    Fault(
+        "a slice without bounds",
+        whole,
+        (*ON_TEXTVQA, 'splits.train="train[:half]"'),
+        "'train[:half]' is no split; write them as train, train+val, train[:98%] or train[-500:]",
+    ),
+    Fault(
+        "a slice without examples",
+        whole,
+        (*ON_TEXTVQA, 'splits.train="train[:0]"'),
+        "the split 'train[:0]' has no examples",
+    ),
+    Fault(
+        "a resolution without a published recipe",
+        nothing,
+        ("task=refcoco", "resolution=336"),
+        "no published recipe at resolution=336; this task has 224, 448, 896. For another one "
+        "give every line of the recipe by hand: recipe.lr=... and so on",
+        is_quick=False,
+    ),
+    Fault(
+        "a resolution that is no multiple of the patch",
+        whole,
+        (*ON_TEXTVQA, "resolution=30"),
+        "a resolution of 30 px is no multiple of the 14 px patch",
+    ),
+    Fault(
+        "a batch that cannot be cut into micro-batches",
+        whole,
+        (*ON_TEXTVQA, "recipe.batch_size=3"),
+        "recipe.batch_size=3 is no multiple of micro_batch=2 times 1 process(es); a "
+        "micro_batch that divides 3 will do",
+    ),
+    Fault(
+        "a batch that cannot be shared by the devices",
+        whole,
+        (*ON_TEXTVQA, "trainer.devices=3"),
+        "recipe.batch_size=2 is no multiple of micro_batch=2 times 3 process(es); it cannot "
+        "be shared by 3 processes: take another number of devices",
+    ),
+    Fault(
+        "a micro-batch that is no number",
+        whole,
+        (*ON_TEXTVQA, "micro_batch=two"),
+        "micro_batch=two is no whole number from 1 up",
+    ),
+    Fault(
+        "an answer longer than the text length",
+        record(answers=["a very long answer " * 9] * 10),
+        (*ON_TEXTVQA, "on_cut=error"),
+        "example '2' of 'train' lost its suffix: its text is longer than "
+        "recipe.text_length=64; raise that, or set on_cut=report",
+    ),
+    Fault(
+        "a run too short for its warm-up",
+        whole,
+        (*ON_TEXTVQA, "recipe.warmup=0.5", "recipe.epochs=0.5"),
+        "a run of 1 step(s) has no room for 1 of warm-up; train on more examples, raise "
+        "recipe.epochs, lower recipe.batch_size or set recipe.warmup=0",
+    ),
+    Fault(
+        "more validations than updates",
+        whole,
+        (*ON_TEXTVQA, "validations=9"),
+        "validations=9 is not between 1 and 2 updates",
+    ),
+    Fault(
+        "a dropout of more than one",
+        whole,
+        (*ON_TEXTVQA, "recipe.dropout=1.5"),
+        "recipe.dropout=1.5 is not in [0, 1)",
+    ),
+    Fault(
+        "a precision in which the weights do not move",
+        whole,
+        (*ON_TEXTVQA, "trainer.precision=bf16-true", "recipe.lr=1e-5"),
+        "trainer.precision=bf16-true with a learning rate of 1e-05 for the vision part: "
+        "weights of so few bits do not move at it (one update is far below their spacing). "
+        "Take trainer.precision=bf16-mixed: float32 weights, bfloat16 compute",
+    ),
+    Fault(
+        "a password among the settings",
+        whole,
+        (*ON_TEXTVQA, "+wandb.api_key=0123456789abcdef"),
+        "the setting wandb.api_key looks like a secret, and settings are saved with the run: "
+        "give it in the environment instead, such as HF_TOKEN or WANDB_API_KEY, or log in "
+        "with `hf auth login` or `wandb login`",
+    ),
+]
