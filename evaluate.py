@@ -11,6 +11,7 @@ from pg_transfer.settings import register_resolvers
 register_resolvers()
 
 
+@reports_errors
 @hydra.main(version_base=None, config_path="conf", config_name="evaluate")
 @reports_errors
 def main(config: DictConfig) -> None:

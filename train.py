@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import hydra
-from omegaconf import DictConfig
+import sys
+from pathlib import Path
 
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from pg_transfer.choices import explain_choices, listed
 from pg_transfer.console import quiet_libraries, reports_errors
 from pg_transfer.settings import register_resolvers
 
+CONF = Path(__file__).parent / "conf"
+
 register_resolvers()
+OmegaConf.register_new_resolver("choices", lambda group: listed(CONF / group), replace=True)
 
 
+@reports_errors
 @hydra.main(version_base=None, config_path="conf", config_name="train")
 @reports_errors
 def main(config: DictConfig) -> None:
@@ -22,4 +30,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    explain_choices(CONF, sys.argv[1:])
     main()

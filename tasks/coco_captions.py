@@ -7,13 +7,21 @@ files of Chen et al. 2015, Karpathy and Fei-Fei 2015 (the splits) and Agrawal et
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pg_transfer.metrics.captions import score_captions
-from pg_transfer.release import fault, find_file, find_images, read_records, refuse_repeated
+from pg_transfer.metrics.bleu import FORMULAS
+from pg_transfer.metrics.captions import METRICS, WITHOUT_JAVA, score_captions
+from pg_transfer.release import (
+    fault,
+    field,
+    find_file,
+    find_images,
+    read_records,
+    refuse_repeated,
+)
 from pg_transfer.splits import select
 from pg_transfer.task import Answer, Example, Scores, Task
 
@@ -91,6 +99,7 @@ class CocoCaptions(Task):
     """
 
     sizes = SIZES
+    formulas = FORMULAS
 
     def __init__(
         self,
@@ -128,22 +137,32 @@ class CocoCaptions(Task):
         return select(split, self._read)
 
     def score(self, answers: Sequence[Answer]) -> Scores:
-        """The caption metrics, CIDEr first; for NoCaps also the mean CIDEr of each domain.
+        """The caption metrics that need no Java, CIDEr first."""
+        return self._score(answers, WITHOUT_JAVA)
+
+    def score_in_full(self, answers: Sequence[Answer]) -> Scores:
+        """All caption metrics that can be worked out here, CIDEr first."""
+        return self._score(answers, METRICS)
+
+    def _score(self, answers: Sequence[Answer], wanted: Collection[str]) -> Scores:
+        """The `wanted` metrics; for NoCaps also the mean CIDEr of each domain.
 
         That is the mean of the images' CIDEr within the whole split, whose captions all count as
         documents.
         """
-        metrics, examples = score_captions(
-            [answer.text for answer in answers], [answer.example.suffixes for answer in answers]
+        scores = score_captions(
+            [answer.text for answer in answers],
+            [answer.example.suffixes for answer in answers],
+            wanted,
         )
         domains = defaultdict(list)
-        for answer, graded in zip(answers, examples, strict=True):
+        for answer, graded in zip(answers, scores.examples, strict=True):
             if answer.example.reference is not None:
                 name = f"CIDEr_{answer.example.reference}"
                 graded[name] = graded["CIDEr"]
                 domains[name].append(graded[name])
         means = {name: 100 * sum(values) / len(values) for name, values in sorted(domains.items())}
-        return Scores(metrics | means, examples)
+        return scores._replace(metrics=scores.metrics | means)
 
     def submission(self, answers: Sequence[Answer]) -> list[dict[str, Any]]:
         """COCO's results format, which is NoCaps' too."""
@@ -213,12 +232,14 @@ def _read_karpathy(path: Path) -> list[Captioned]:
         try:
             record = Captioned(
                 id=image["cocoid"],
-                split=image["split"],
-                file_name=image["filename"],
-                captions=tuple(sentence["raw"] for sentence in image["sentences"]),
+                split=field(image, "split", str),
+                file_name=field(image, "filename", str),
+                captions=tuple(
+                    field(sentence, "raw", str) for sentence in field(image, "sentences", list)
+                ),
             )
         except (KeyError, TypeError) as error:
-            what = f"no image with a split and sentences ({error!r})"
+            what = f"no image with a split and sentences ({error})"
             raise fault(path, f"{image!r:.80}", what) from error
         if record.split not in SPLITS:
             raise fault(path, f"cocoid {record.id}", f"split {record.split!r}")
@@ -229,27 +250,27 @@ def _read_karpathy(path: Path) -> list[Captioned]:
 def _read_official(path: Path, split: str) -> list[Captioned]:
     """The images of a file in COCO's format, which NoCaps has taken over."""
     content = read_records(path, "images", "annotations")
-    refuse_repeated(path, "annotation", (one.get("id") for one in content["annotations"]))
     captions = defaultdict(list)
+    ids = []
     for annotation in content["annotations"]:
         try:
-            captions[annotation["image_id"]].append(annotation["caption"])
-        except KeyError as error:
-            raise fault(
-                path, f"{annotation!r:.80}", f"no caption of an image ({error!r})"
-            ) from error
+            ids.append(field(annotation, "id", int))
+            captions[field(annotation, "image_id", int)].append(field(annotation, "caption", str))
+        except TypeError as error:
+            raise fault(path, f"{annotation!r:.80}", f"no caption of an image ({error})") from error
+    refuse_repeated(path, "annotation", ids)
     records = []
     for image in content["images"]:
         try:
             record = Captioned(
                 id=image["id"],
                 split=split,
-                file_name=image["file_name"],
+                file_name=field(image, "file_name", str),
                 captions=tuple(captions.pop(image["id"], ())),
-                domain=image.get("domain"),
+                domain=field(image, "domain", str) if "domain" in image else None,
             )
-        except KeyError as error:
-            raise fault(path, f"{image!r:.80}", f"no image ({error!r})") from error
+        except (KeyError, TypeError) as error:
+            raise fault(path, f"{image!r:.80}", f"no image ({error})") from error
         records.append(record)
     records = _checked(path, records)
     if captions:
@@ -258,10 +279,11 @@ def _read_official(path: Path, split: str) -> list[Captioned]:
 
 
 def _checked(path: Path, records: list[Captioned]) -> list[Captioned]:
-    refuse_repeated(path, "image", (record.id for record in records))
     for record in records:
         if not isinstance(record.id, int):
             raise fault(path, f"image {record.id!r}", "its id is no number")
+    refuse_repeated(path, "image", (record.id for record in records))
+    for record in records:
         if not record.captions:
             raise fault(path, f"image {record.id}", "no caption")
         for caption in record.captions:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pg_transfer.refer import Ref, read_refs, read_regions
+from pg_transfer.release import find_images
 from pg_transfer.segmentation.masks import MaskCodec
 from pg_transfer.segmentation.referring import ReferringTask, Region
 from pg_transfer.task import Draw, Example, Target
@@ -27,6 +28,10 @@ INSTANCES = "instances.json"
 IMAGE_FOLDERS = ("images/mscoco/images", "images", ".", "coco", "..", "../coco")
 IMAGE_YEARS = ("train2014", "train2017")
 IMAGE_NAMES = ("COCO_train2014_{:012d}.jpg", "{:012d}.jpg")
+FETCH_IMAGES = (
+    "Unzip train2014.zip of https://cocodataset.org there, or train2017.zip: the same images under "
+    "other names."
+)
 
 
 class Referent(NamedTuple):
@@ -139,25 +144,8 @@ class RefCOCO(ReferringTask):
         return self._regions[name][ref.annotation_id]
 
     def _image_files(self, ids: Iterable[int]) -> dict[int, Path]:
-        files = {}
-        missing = []
-        for number in ids:
-            names = [name.format(number) for name in IMAGE_NAMES]
-            present = [name for name in names if name in self._listing]
-            if present:
-                files[number] = self.images / present[0]
-            else:
-                missing.append(names[0])
-        if missing:
-            raise FileNotFoundError(
-                f"{len(missing)} of {len(missing) + len(files)} images are not in {self.images}, "
-                f"the first is {min(missing)}; unzip COCO's train2014.zip (or train2017.zip) there"
-            )
-        return files
-
-    @cached_property
-    def _listing(self) -> frozenset[str]:
-        return frozenset(entry.name for entry in self.images.iterdir())
+        names = {number: [name.format(number) for name in IMAGE_NAMES] for number in ids}
+        return find_images(names, [self.images], fetch=FETCH_IMAGES)
 
 
 def _find(root: Path, images: Path | None) -> Path:

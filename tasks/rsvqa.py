@@ -6,13 +6,22 @@ evaluators/proj/paligemma/transfers/rsvqa.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from pg_transfer.metrics.vqa import FORMULAS, score_by_type
-from pg_transfer.release import fault, find_file, find_images, read_records, refuse_repeated
+from pg_transfer.packed_examples import PackedExamples, Repeated, Texts
+from pg_transfer.release import (
+    each_record,
+    fault,
+    field,
+    find_file,
+    find_images,
+    refuse_repeated,
+)
 from pg_transfer.splits import select
 from pg_transfer.task import Answer, Example, Scores, Task
 
@@ -55,6 +64,13 @@ class Question(NamedTuple):
     type: str
     text: str
     answer: str
+
+
+class Given(NamedTuple):
+    """An active record of an answer."""
+
+    question_id: int | None
+    text: str
 
 
 class RSVQA(Task):
@@ -121,43 +137,44 @@ class RSVQA(Task):
     def kind(self, example: Example) -> str:
         return example.reference
 
-    def _read(self, name: str) -> list[Example]:
+    def _read(self, name: str) -> Sequence[Example]:
         if name not in self.splits:
             known = ", ".join(self.splits)
             raise ValueError(f"{self.title} has no split {name!r}; there are {known}")
-        questions = self._questions(name)
-        images = find_images(
-            {
-                question.image_id: [form.format(question.image_id) for form in IMAGE_NAMES]
-                for question in questions
-            },
+        ids, prefixes = Texts(), Texts()
+        images: Repeated[int] = Repeated()
+        suffixes: Repeated[tuple[str]] = Repeated()
+        types: Repeated[str] = Repeated()
+        for question in self._questions(name):
+            ids.append(str(question.id))
+            images.append(question.image_id)
+            prefixes.append(PREFIX.format(question=question.text))
+            suffixes.append((question.answer,))
+            types.append(question.type)
+        files = find_images(
+            {number: [form.format(number) for form in IMAGE_NAMES] for number in images.different},
             [self.root / self.image_folder],
             fetch=self.fetch,
         )
-        return [
-            Example(
-                id=str(question.id),
-                image=images[question.image_id],
-                prefix=PREFIX.format(question=question.text),
-                suffixes=(question.answer,),
-                reference=question.type,
-            )
-            for question in questions
-        ]
+        return PackedExamples(
+            ids=ids,
+            images=images.exchanged(files),
+            prefixes=prefixes,
+            suffixes=suffixes,
+            references=types,
+        )
 
-    def _questions(self, split: str) -> list[Question]:
+    def _questions(self, split: str) -> Iterator[Question]:
         folders = [self.root / place for place in FOLDERS]
         asked, given = (
             find_file(self.file.format(split, kind), folders, fetch=self.fetch)
             for kind in ("questions", "answers")
         )
-        answers = {one["id"]: one for one in _active(given, "answers")}
-        questions = (_question(asked, one, answers) for one in _active(asked, "questions"))
-        return [
-            question._replace(answer=self._target(asked, question))
-            for question in questions
-            if self._is_wanted(asked, question)
-        ]
+        answers = {one["id"]: _given(one) for one in _active(given, "answers")}
+        for record in _active(asked, "questions"):
+            question = _question(asked, record, answers)
+            if self._is_wanted(asked, question):
+                yield question._replace(answer=self._target(asked, question))
 
     def _is_wanted(self, path: Path, question: Question) -> bool:
         if question.type not in (*self.types, *self.numeric_types):
@@ -214,34 +231,40 @@ class HighResolution(RSVQA):
     }  # fmt: skip
 
 
-def _active(path: Path, name: str) -> list[dict[str, Any]]:
+def _active(path: Path, name: str) -> Iterator[dict[str, Any]]:
     """The records of `path` that are of its split; the others have an id and nothing else."""
-    records = read_records(path, name)[name]
-    for record in records:
-        if not {"id", "active"} <= record.keys():
+    ids = []
+    for record in each_record(path, name):
+        if type(record.get("id")) is not int or "active" not in record:
             raise fault(path, f"{record!r:.80}", "no `id` or no `active`")
-    refuse_repeated(path, "id", (record["id"] for record in records))
-    return [record for record in records if record["active"]]
+        ids.append(record["id"])
+        if record["active"]:
+            yield record
+    refuse_repeated(path, "id", ids)
 
 
-def _question(
-    path: Path, record: dict[str, Any], answers: Mapping[int, dict[str, Any]]
-) -> Question:
+def _given(record: dict[str, Any]) -> Given:
+    """An answer's record, of which hundreds of thousands are held."""
+    text = record.get("answer")
+    return Given(record.get("question_id"), sys.intern(text) if isinstance(text, str) else "")
+
+
+def _question(path: Path, record: dict[str, Any], answers: Mapping[int, Given]) -> Question:
     try:
         answer = answers[record["answers_ids"][0]]
         question = Question(
             id=record["id"],
-            image_id=record["img_id"],
-            type=record["type"],
-            text=record["question"],
-            answer=answer["answer"],
+            image_id=field(record, "img_id", int),
+            type=field(record, "type", str),
+            text=field(record, "question", str),
+            answer=answer.text,
         )
-        owner = answer["question_id"]
     except (KeyError, IndexError, TypeError) as error:
         what = f"no question with an active answer ({error!r})"
         raise fault(path, f"question {record['id']}", what) from error
-    if owner != question.id:
-        raise fault(path, f"question {question.id}", f"its answer is one to question {owner}")
+    if answer.question_id != question.id:
+        what = f"its answer is one to question {answer.question_id}"
+        raise fault(path, f"question {question.id}", what)
     if not (question.text.strip() and question.answer.strip()):
         raise fault(path, f"question {question.id}", "an empty question or answer")
     return question

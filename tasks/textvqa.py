@@ -16,7 +16,7 @@ import numpy as np
 
 from pg_transfer.images import open_image
 from pg_transfer.metrics.vqa import score_vqa
-from pg_transfer.release import fault, find_file, find_images, read_records, refuse_repeated
+from pg_transfer.release import fault, field, find_file, find_images, read_records, refuse_repeated
 from pg_transfer.splits import select
 from pg_transfer.task import Answer, Example, Scores, Task
 
@@ -117,12 +117,13 @@ class TextVQA(Task):
         """The accuracy of the VQA benchmarks; the mere number of answers if a truth is missing."""
         if not all(answer.example.suffixes for answer in answers):
             return Scores({"answered": len(answers)}, [{} for _ in answers])
-        metrics, examples = score_vqa(
+        scores = score_vqa(
             [answer.text for answer in answers], [answer.example.suffixes for answer in answers]
         )
         # All questions are of one type, whose accuracy is the same.
         return Scores(
-            {"accuracy": metrics["accuracy"]}, [{"accuracy": one["accuracy"]} for one in examples]
+            {"accuracy": scores.metrics["accuracy"]},
+            [{"accuracy": one["accuracy"]} for one in scores.examples],
         )
 
     def submission(self, answers: Sequence[Answer]) -> list[dict[str, Any]]:
@@ -169,18 +170,21 @@ def _read_questions(path: Path, split: str) -> list[Question]:
     for record in content["data"]:
         try:
             question = Question(
-                id=record["question_id"],
-                image_id=record["image_id"],
-                text=record["question"],
-                answers=() if split == "test" else tuple(record["answers"]),
+                id=field(record, "question_id", int),
+                image_id=field(record, "image_id", str),
+                text=field(record, "question", str),
+                answers=() if split == "test" else tuple(field(record, "answers", list)),
             )
-        except (KeyError, TypeError) as error:
-            raise fault(path, f"{record!r:.80}", f"no question ({error!r})") from error
+        except TypeError as error:
+            raise fault(path, f"{record!r:.80}", f"no question ({error})") from error
         if not question.text.strip():
             raise fault(path, f"question_id {question.id}", "an empty question")
         if split != "test" and len(question.answers) != ANSWERS:
             what = f"{len(question.answers)} answers, not {ANSWERS}"
             raise fault(path, f"question_id {question.id}", what)
+        for answer in question.answers:
+            if not isinstance(answer, str):
+                raise fault(path, f"question_id {question.id}", f"{answer!r:.40} for an answer")
         questions.append(question)
     refuse_repeated(path, "question_id", (question.id for question in questions))
     return questions

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from inspect import signature
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -12,7 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pg_transfer.model.config import SIZES
-from pg_transfer.settings import register_resolvers
+from pg_transfer.segmentation.codec import load_codec
+from pg_transfer.settings import refuse_foreign_codec, register_resolvers
+from pg_transfer.task import Task
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -62,7 +66,7 @@ def test_recipes_are_the_published_ones(task: str, resolution: int) -> None:
 
 
 def test_the_table_has_every_recipe_of_the_paper() -> None:
-    tasks = {path.stem for path in (CONF / "task").glob("*.yaml")} - {"shapes"}
+    tasks = {path.stem for path in (CONF / "task").glob("*.yaml")} - {"shapes", "custom"}
     recipes = {(task, size) for task in tasks for size in composed(f"task={task}").recipes}
     assert recipes == PUBLISHED.keys()
 
@@ -134,7 +138,21 @@ def test_every_task_has_the_settings_that_its_class_takes(task: str) -> None:
     signature(get_class(settings.pop("_target_"))).bind(**settings)
 
 
+@pytest.mark.parametrize("resolution", [84, 224, 448, 896])
+def test_own_data_starts_from_the_recipe_for_it(resolution: int) -> None:
+    # big_vision configs/proj/paligemma/transfers/forkme.py
+    recipe = composed("task=custom", f"resolution={resolution}").recipe
+    assert tuple(recipe[key] for key in KEYS) == (1e-5, 3e-7, 15, 32, 0.0, 0.0, 128, False)
+
+
 def test_shapes_is_what_runs_without_a_word() -> None:
     config = composed()
     assert (config.task._target_, config.model.size) == ("tasks.shapes.Shapes", "tiny")
     assert composed("task=shapes", "model=paligemma_3b").model.size == "paligemma_3b"
+
+
+def test_a_pretrained_model_is_not_taught_another_mask_alphabet() -> None:
+    task = SimpleNamespace(mask_codec=load_codec("builtin"))
+    with pytest.raises(ValueError, match="official mask codec"):
+        refuse_foreign_codec(cast(Task, task), "google/paligemma-3b-pt-224")
+    refuse_foreign_codec(cast(Task, task), None)

@@ -29,7 +29,7 @@ def trained(folder: Path, *options: str) -> tuple[list[float], dict[str, str]]:
         cwd=folder.parent, env=environment, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("learning rate") == 1  # one process speaks
+    assert done.stdout.count("micro-batch") == 1  # one process speaks
     with (folder / "metrics.csv").open() as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file) if row["loss"]]
     rows = (folder / "answers" / "val-step000012.jsonl").read_text().splitlines()
@@ -39,10 +39,11 @@ def trained(folder: Path, *options: str) -> tuple[list[float], dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_two_processes_learn_and_answer_as_one(tmp_path: Path) -> None:
-    losses, answers = trained(tmp_path / "one")
+@pytest.mark.parametrize("tuning", ["full", "lora"])
+def test_two_processes_learn_and_answer_as_one(tuning: str, tmp_path: Path) -> None:
+    losses, answers = trained(tmp_path / "one", f"tuning={tuning}")
     losses_of_two, answers_of_two = trained(
-        tmp_path / "two", "trainer.devices=2", "trainer.strategy=ddp"
+        tmp_path / "two", f"tuning={tuning}", "trainer.devices=2", "trainer.strategy=ddp"
     )
     assert len(losses) == 12
     assert losses == pytest.approx(losses_of_two, rel=1e-4)

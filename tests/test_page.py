@@ -121,6 +121,7 @@ def test_a_page_says_what_was_asked_answered_and_scored(tmp_path: Path) -> None:
     assert page.heading == {
         "title": "Questions val",
         "total": 3,
+        "counts": [],
         "sides": [{"label": "run", "metrics": {"accuracy": pytest.approx(200 / 3)}}],
     }
     assert page.examples[1] == {

@@ -19,7 +19,7 @@ from PIL import Image
 
 from pg_transfer.assemble import assemble
 from pg_transfer.settings import register_resolvers
-from pg_transfer.training.checkpoints import LAST
+from pg_transfer.training.weights import LAST
 
 ROOT = Path(__file__).parents[1]
 
@@ -125,7 +125,6 @@ def test_gradients_of_cut_up_batches_add_up(tmp_path: Path) -> None:
         ("splits.train=dev", "no split 'dev'; it has train, val, test"),
         ("recipe.lr=fast", "recipe.lr='fast'"),
         ("model.size=paligemma_3b", "2048 tokens .* 257152 rows"),
-        ("model.weights=/nowhere", "official mask codec"),
         ("recipe.text_length=12 on_cut=error", "lost its suffix"),
     ],
 )
@@ -152,6 +151,16 @@ def command(*words: str, folder: Path) -> str:
     return done.stdout
 
 
+def test_a_wrong_setting_leaves_no_folder_behind(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), "resolution=100"], cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1 and "resolution=100" in done.stderr
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
 def table(printed: str, metric: str) -> list[float]:
     line = next(line for line in printed.splitlines() if f" {metric} " in line)
     return [float(value) for value in re.findall(r"[\d.]+", line.split("│", 2)[2])]
@@ -167,7 +176,7 @@ def test_the_first_run_really_learns(tmp_path: Path) -> None:
     run = tmp_path / "first"
     assert {path.name for path in run.iterdir()} == {
         "config.yaml", "metrics.csv", "checkpoints", "answers", "pictures", "pages",
-        "report.json", "report.md",
+        "report.json", "report.md", "tokenizer.model",
     }  # fmt: skip
     picture = tmp_path / re.search(r"picture of the answers: (\S+)", printed)[1]
     with Image.open(picture) as grid:

@@ -82,7 +82,9 @@ def _parse(line: str, place: str) -> tuple[str, str, tuple[str, ...]]:
         row = json.loads(line)
         example_id, text = row["id"], row["answer"]
         pieces = row.get("pieces") or pieces_of(text)
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        if not all(isinstance(piece, str) for piece in pieces):
+            raise TypeError("`pieces` are no texts")
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f'{place}: not a row such as {{"id": "7", "answer": "two"}} ({error})'
         ) from error

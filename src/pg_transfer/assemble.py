@@ -10,28 +10,39 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.console import say
-from pg_transfer.hub import weights_folder
-from pg_transfer.model.checkpoint import load_weights
+from pg_transfer.loading import tokenizer_of
 from pg_transfer.model.config import released
 from pg_transfer.model.decoding import Decoding
 from pg_transfer.model.paligemma import PaliGemma
-from pg_transfer.settings import read_antialias, refuse_bfloat16_masters, refuse_foreign_codec
+from pg_transfer.settings import (
+    read_antialias,
+    refuse_foreign_codec,
+    refuse_odd_values,
+    refuse_rounded_updates,
+)
+from pg_transfer.sources import start
+from pg_transfer.splits import choose_reported, remarks_on
 from pg_transfer.task import Scores, Task
-from pg_transfer.text.tokenizer import Tokenizer, load_tokenizer
+from pg_transfer.text.tokenizer import Tokenizer
 from pg_transfer.training.batches import Reader, accumulation
-from pg_transfer.training.checkpoints import KeepCheckpoints, read_weights
-from pg_transfer.training.data import TransferData, choose_reported
+from pg_transfer.training.checkpoints import KeepCheckpoints
+from pg_transfer.training.data import TransferData
 from pg_transfer.training.module import TransferModule
+from pg_transfer.training.prepared_images import PreparedImages
 from pg_transfer.training.recipe import Recipe
 from pg_transfer.training.scoring import ScoreTask
+from pg_transfer.training.tuning import Tuning, read_tuning
 from pg_transfer.training.watching import CountCuts, Progress, Speedometer
+from pg_transfer.training.weights import WholeFiles, read_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,39 +71,57 @@ class Run:
         return self.trainer.global_step if self.scorer.step is None else self.scorer.step
 
     def score(self, split: str) -> Scores:
-        """The verdict on the present weights' answers to a whole split; not asked for twice."""
-        scored = self.scorer.results.get(split)
-        if scored is None or scored[0] != self.step:
+        """The full verdict on the present weights' answers to a split; not asked for twice."""
+        result = self.scorer.results.get(split)
+        if result is None or result.step != self.step or not result.in_full:
             self.scorer.split = split
             self.trainer.validate(self.module, self.data.prompts(split), verbose=False)
             self.scorer.split = self.data.validate
-            scored = self.scorer.results[split]
-        return scored[1]
+            result = self.scorer.results[split]
+        return result.scores
 
 
-def assemble(config: DictConfig, folder: Path, *, checkpoint: Path | None = None) -> Run:
+def assemble(
+    config: DictConfig,
+    folder: Path,
+    *,
+    checkpoint: Path | None = None,
+    is_weightless: bool = False,
+) -> Run:
     """The objects of a run into `folder`.
 
     Args:
         config: resolved or not.
         folder: for everything that is written.
-        checkpoint: of ours, to take weights from; otherwise they come from `model.weights`.
+        checkpoint: of ours, to take what was learnt from; what was not comes from `model.weights`.
+        is_weightless: read no weights at all; nothing can be computed then.
 
     Raises:
         ValueError: settings that do not fit each other.
         FileNotFoundError: data, weights or the tokenizer are not where the settings say.
     """
+    refuse_odd_values(config)
     recipe = Recipe(**OmegaConf.to_container(config.recipe, resolve=True))  # type: ignore[arg-type]
-    refuse_bfloat16_masters(recipe, str(config.trainer.precision))
+    tuning = read_tuning(OmegaConf.to_container(config.tuning, resolve=True))  # type: ignore[arg-type]
+    refuse_rounded_updates(tuning.parts(recipe), str(config.trainer.precision))
     decoding = Decoding(beams=config.beams, temperature=config.temperature, nucleus=config.nucleus)
     task = build_task(config)
+    for finding in task.findings:
+        say(finding)
     tokenizer = read_tokenizer(config)
     data = build_data(config, task, tokenizer, recipe)
-    steps = data.steps = recipe.steps(len(data.examples(data.train)))
-    recipe.schedule(0, steps)
-    report, remarks = choose_reported(
-        data, config.splits.report, optional=config.splits.get("optional") or ()
+    learns = checkpoint is None
+    if learns:  # scoring needs neither of these splits
+        data.steps = recipe.steps(len(data.examples(data.train)))
+        recipe.schedule(0, data.steps)
+        data.examples(data.validate)
+        for room in data.make_room():
+            say(f"note: {room}")
+    # All that is scored at the end is read now, so that its faults show before the training.
+    report, missing = choose_reported(
+        data.splits, config.splits.report, optional=config.splits.get("optional") or ()
     )
+    remarks = [*remarks_on(data.splits, report, train=data.train), *missing]
     for remark in remarks:
         say(f"note: {remark}")
     if config.page < 0:
@@ -106,23 +135,27 @@ def assemble(config: DictConfig, folder: Path, *, checkpoint: Path | None = None
     speed = Speedometer(recipe.batch_size)
     watchers = [Progress(), speed, cuts, scorer, keeper]
     trainer = build_trainer(
-        config, folder, recipe, steps=steps, callbacks=watchers, learns=checkpoint is None
+        config, folder, recipe, steps=data.steps, callbacks=watchers, learns=learns
     )
 
-    model = build_model(config, vocabulary=tokenizer.size, is_empty=checkpoint is not None)
-    if checkpoint is not None:
-        scorer.step = read_weights(checkpoint, model)
-        model.tie()
+    is_empty = is_weightless or (not learns and not tuning.needs_base(recipe))
+    model = build_model(config, recipe, tuning, vocabulary=tokenizer.size, is_empty=is_empty)
     module = TransferModule(
-        model, recipe, steps=steps, end=tokenizer.eos, seed=config.seed, decoding=decoding
-    )
+        model, recipe, steps=data.steps, end=tokenizer.eos, seed=config.seed, decoding=decoding,
+        tuning=tuning, source=str(config.model.weights or f"drawn with seed {config.seed}"),
+    )  # fmt: skip
+    if checkpoint is not None:
+        scorer.step = read_weights(checkpoint, model, base=module.base)
     return Run(folder, task, module, data, trainer, scorer, cuts, speed, report, remarks)
 
 
 def build_task(config: DictConfig) -> Task:
     """The task, its files looked at and its mask codec fit for the model."""
     task: Task = instantiate(config.task)
-    refuse_foreign_codec(task, config.model.weights)
+    weights = config.model.weights
+    # Neither a Gemma that is to be joined to a SigLIP nor the tiny model knows the official codec.
+    if isinstance(weights, str) and config.model.size != "tiny":
+        refuse_foreign_codec(task, weights)
     return task
 
 
@@ -130,12 +163,19 @@ def build_data(
     config: DictConfig, task: Task, tokenizer: Tokenizer, recipe: Recipe
 ) -> TransferData:
     """The loaders."""
+    antialias = read_antialias(config)
+    folder = config.get("image_cache")  # runs of earlier versions do not have it
+    flags = {antialias.train, antialias.evaluate} if folder else set()
     reader = Reader(
         task=task,
         tokenizer=tokenizer,
         resolution=config.resolution,
         text_length=recipe.text_length,
-        antialias=read_antialias(config),
+        antialias=antialias,
+        prepared={
+            flag: PreparedImages(Path(folder), resolution=config.resolution, antialias=flag)
+            for flag in flags
+        },
     )
     return TransferData(
         reader,
@@ -164,28 +204,39 @@ def build_trainer(
         config: of the run.
         folder: of the run.
         recipe: of the run.
-        steps: updates.
+        steps: updates, of a run that learns.
         callbacks: in the order in which they are called.
         learns: the run trains, and does not only score.
 
     Raises:
         ValueError: the batch cannot be cut into micro-batches, or validations are too many.
     """
-    if not 1 <= config.validations <= steps:
+    if learns and not 1 <= config.validations <= steps:
         raise ValueError(f"validations={config.validations} is not between 1 and {steps} updates")
-    trainer: Trainer = instantiate(
-        config.trainer,
-        max_epochs=1,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        logger=csv_log(folder) if learns else False,
-        callbacks=callbacks,
-    )
-    passes = accumulation(recipe.batch_size, config.micro_batch, trainer.world_size)
-    trainer.accumulate_grad_batches = passes
-    trainer.val_check_interval = passes * (steps // config.validations)
+    try:
+        trainer: Trainer = instantiate(
+            config.trainer,
+            max_epochs=1,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            enable_model_summary=False,
+            enable_checkpointing=False,
+            logger=csv_log(folder) if learns else False,
+            callbacks=callbacks,
+        )
+    except InstantiationException as error:
+        if isinstance(error.__cause__, MisconfigurationException):
+            chosen = " ".join(
+                f"trainer.{name}={config.trainer[name]}"
+                for name in ("accelerator", "devices", "strategy", "precision")
+            )
+            raise ValueError(f"{chosen}: {error.__cause__}") from error
+        raise
+    trainer.strategy.checkpoint_io = WholeFiles()
+    if learns:
+        passes = accumulation(recipe.batch_size, config.micro_batch, trainer.world_size)
+        trainer.accumulate_grad_batches = passes
+        trainer.val_check_interval = passes * (steps // config.validations)
     return trainer
 
 
@@ -200,20 +251,20 @@ def csv_log(folder: Path) -> CSVLogger:
 
 def read_tokenizer(config: DictConfig) -> Tokenizer:
     """The model's tokenizer; from the hub where it is not at hand."""
-    source = config.model.tokenizer
-    if str(source).endswith(".npz"):
-        raise ValueError(
-            f"model.tokenizer={source} is a file of weights; big_vision's checkpoints hold no "
-            f"tokenizer: set model.tokenizer to a tokenizer.model or tokenizer.json"
-        )
-    return load_tokenizer(source if source == "builtin" else weights_folder(source))
+    return tokenizer_of(config.model.tokenizer)
 
 
-def build_model(config: DictConfig, *, vocabulary: int, is_empty: bool) -> PaliGemma:
+def build_model(
+    config: DictConfig, recipe: Recipe, tuning: Tuning, *, vocabulary: int, is_empty: bool
+) -> PaliGemma:
     """The model with its starting weights: read, or drawn where there are none to read.
+
+    It has no adapters yet; what will not be trained is in the dtype that it is kept in.
 
     Args:
         config: of the run.
+        recipe: of the run.
+        tuning: of the run.
         vocabulary: tokens that the tokenizer has.
         is_empty: build it without weights, on the meta device, to be filled from a checkpoint.
 
@@ -226,18 +277,13 @@ def build_model(config: DictConfig, *, vocabulary: int, is_empty: bool) -> PaliG
             f"model.tokenizer={config.model.tokenizer} has {vocabulary} tokens and model.size="
             f"{config.model.size} has {sizes.language.vocabulary} rows for them"
         )
-    weights = config.model.weights
-    with torch.device("meta" if is_empty or weights else "cpu"):
+    with torch.device("meta"):
         model = PaliGemma(sizes, rematerialise=config.model.rematerialise)
     if is_empty:
         return model
-    if weights:
-        report = load_weights(model, weights_folder(weights))
-        if report.resized_from is not None:
-            say(
-                f"note: {weights} is made for {report.resized_from} px; its position embeddings "
-                f"were resampled for {config.resolution} px"
-            )
-    else:
-        model.initialise(torch.Generator().manual_seed(config.seed))
+    tuning.store(model, recipe)
+    # Runs of earlier versions do not have `resample`.
+    resample = config.model.get("resample", False)
+    for remark in start(model, config.model.weights, seed=config.seed, resample=resample):
+        say(f"note: {remark}")
     return model

@@ -6,19 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 
-from pg_transfer.answers import file_name, read_answers, write_answers
+from pg_transfer.answers import file_name, read_answers
 from pg_transfer.assemble import Run, assemble, build_task
 from pg_transfer.console import CONSOLE, say, score_table
-from pg_transfer.page import Side, write_page
-from pg_transfer.pictures import draw_answers
+from pg_transfer.page import Side
+from pg_transfer.record import Record, write_record
 from pg_transfer.report import NOTHING, Report, build_report, cells
+from pg_transfer.run_settings import read_run_settings
+from pg_transfer.splits import Splits, remarks_on
 from pg_transfer.task import Scores
-from pg_transfer.training.checkpoints import BEST, LAST
-
-CONFIG = "config.yaml"
-"""What a run's settings are saved as, in its folder."""
+from pg_transfer.training.weights import BEST, LAST, SUFFIXES
 
 
 def evaluate(config: DictConfig) -> None:
@@ -29,16 +28,15 @@ def evaluate(config: DictConfig) -> None:
         ValueError: `answers` without `split`, or `compare` with nothing to compare.
     """
     checkpoint = Path(config.checkpoint)
-    if config.run is None and checkpoint.suffix != ".ckpt":
-        raise ValueError("give run=, the folder of a train.py run, or checkpoint=, a .ckpt in one")
+    if config.run is None and checkpoint.suffix not in SUFFIXES:
+        raise ValueError("give run=, the folder of a train.py run, or checkpoint=, a file in one")
     folder = Path(config.run) if config.run is not None else checkpoint.parent.parent
-    if not (folder / CONFIG).is_file():
-        raise FileNotFoundError(f"{folder} holds no {CONFIG}; give the folder of a train.py run")
-    settings = OmegaConf.load(folder / CONFIG)
-    assert isinstance(settings, DictConfig)
+    settings = read_run_settings(folder)
     with open_dict(settings):
         settings.pictured, settings.page = config.pictured, config.page
-        settings.model.weights = None
+        settings.model.tokenizer = str(folder)
+        if config.weights is not None:
+            settings.model.weights = config.weights
         for key in ("beams", "temperature", "nucleus", "evaluation_batch"):
             if config[key] is not None:
                 settings[key] = config[key]
@@ -78,32 +76,28 @@ def score_file(
     for file in paths:
         if not file.is_file():
             raise FileNotFoundError(f"no file of answers at {file}")
-    task = build_task(settings)
-    examples = task.examples(split)
+    splits = Splits(build_task(settings))
+    task, examples = splits.task, splits.examples(split)
     given = [read_answers(file, examples) for file in paths]
     sides = [
-        Side(str(file), answers, task.score(answers))
+        Side(str(file), answers, task.score_in_full(answers))
         for file, answers in zip(paths, given, strict=True)
     ]
-    _, answers, scores = sides[0]
     report = build_report(
-        {split: scores}, task.formulas, **what(settings),
-        facts={"answers": str(path)}, notes=task.departures,
+        {split: sides[0].scores}, task.formulas, **what(settings),
+        facts={"answers": str(path)},
+        notes=remarks_on(splits, [split], train=settings.splits.train),
     )  # fmt: skip
     show_report(report, folder / f"report-{path.stem}.md")
-    rescored = folder / "answers" / f"{path.stem}-rescored"
-    write_answers(rescored.with_suffix(".jsonl"), answers, scores)
-    if settings.pictured:
-        graded = list(zip(answers, scores.examples, strict=True))[: settings.pictured]
-        draw_answers(task, graded, folder / "pictures" / f"{rescored.name}.png")
-    if settings.page:
-        name = rescored.name
-        if compared is not None:  # its name alone is often the same
-            other = "-".join(compared.resolve().with_suffix("").parts[-3:])
-            name = file_name(f"{path.stem}-against-{other}")
-        page = folder / "pages" / f"{name}.html"
-        write_page(page, task, sides, split=split, most=settings.page)
-        say(f"page of the answers: {page}")
+    page_name = None
+    if compared is not None:  # its name alone is often the same
+        other = "-".join(compared.resolve().with_suffix("").parts[-3:])
+        page_name = file_name(f"{path.stem}-against-{other}")
+    record = write_record(
+        folder, f"{path.stem}-rescored", task, sides, split=split,
+        pictured=settings.pictured, page=settings.page, page_name=page_name,
+    )  # fmt: skip
+    say_where({split: record})
 
 
 def report_name(config: DictConfig, label: str) -> str:
@@ -135,11 +129,7 @@ def report_run(
         facts=facts, notes=run.remarks, before=before,
     )  # fmt: skip
     show_report(report, run.folder / f"{name}.md")
-    if run.scorer.picture is not None:
-        say(f"picture of the answers: {run.scorer.picture}")
-    for split in scores:
-        if split in run.scorer.pages:
-            say(f"page of the answers to {split}: {run.scorer.pages[split]}")
+    say_where({split: run.scorer.results[split].record for split in scores})
 
 
 def what(settings: DictConfig) -> dict[str, Any]:
@@ -159,3 +149,13 @@ def show_report(report: Report, path: Path) -> None:
         say(f"note: {note}")
     report.save(path)
     say(f"report: {path}")
+
+
+def say_where(records: Mapping[str, Record]) -> None:
+    """Says where the last split's picture and every split's page are."""
+    *_, last = records.values()
+    if last.picture is not None:
+        say(f"picture of the answers: {last.picture}")
+    for split, record in records.items():
+        if record.page is not None:
+            say(f"page of the answers to {split}: {record.page}")

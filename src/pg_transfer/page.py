@@ -64,10 +64,17 @@ def write_page(path: Path, task: Task, sides: Sequence[Side], *, split: str, mos
     if most < 1:
         raise ValueError(f"page={most} is no number of examples to show")
     total = len(answered[0])
-    chosen = sorted(Random(0).sample(range(total), min(most, total)))
     heading = {
         "title": f"{type(task).__name__} {split}",
         "total": total,
+        "counts": sorted(
+            {
+                name
+                for side in sides
+                for name, value in side.scores.metrics.items()
+                if isinstance(value, int)
+            }
+        ),
         "sides": [{"label": side.label, "metrics": _finite(side.scores.metrics)} for side in sides],
     }
     template = (resources.files("pg_transfer") / "page.html").read_text(encoding="utf-8")
@@ -76,16 +83,21 @@ def write_page(path: Path, task: Task, sides: Sequence[Side], *, split: str, mos
     def parts() -> Iterator[str]:
         yield before
         yield _line(heading)
-        yield from map(_line, _examples(task, sides, chosen))
+        yield from map(_line, _examples(task, sides, sampled(total, most)))
         yield after
 
     write_whole(path, parts())
     return path
 
 
+def sampled(total: int, most: int) -> list[int]:
+    """At most so many of the rows of a split, drawn at random, the same ones each time."""
+    return sorted(Random(0).sample(range(total), min(most, total)))
+
+
 def _examples(task: Task, sides: Sequence[Side], chosen: Sequence[int]) -> Iterator[Any]:
     """Pictures as data URIs, numbered as they come, and examples that refer to those numbers."""
-    numbers: dict[Path | int, int] = {}
+    numbers: dict[object, int] = {}
     drawn = 0
     for row in chosen:
         shown = []
@@ -117,8 +129,10 @@ def _described(task: Task, example: Example) -> dict[str, Any]:
     }
 
 
-def _identity(image: Image) -> Path | int:
+def _identity(image: Image) -> Path | int | tuple[Path | int, ...]:
     """What two examples share if they show the same image; a function need not be hashable."""
+    if isinstance(image, tuple):
+        return tuple(one if isinstance(one, Path) else id(one) for one in image)
     return image if isinstance(image, Path) else id(image)
 
 

@@ -1,7 +1,9 @@
-"""Pictures of answers: what is meant has a green outline, what was answered is filled orange."""
+"""Pictures of answers: what is meant is green, what was answered is orange."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,30 +16,51 @@ from pg_transfer.task import Image as Source
 
 COLOURS = {"truth": (20, 150, 60), "answer": (240, 110, 20)}
 CELL_PX = 260
-CAPTION_PX = 62
+MARGIN_PX = 6
+LINE_PX = 17
 COLUMNS = 4
 MASK_OPACITY = 0.45
 
 Graded = tuple[Answer, dict[str, float]]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+Line = tuple[str, str | tuple[int, int, int]]
+"""A text and its colour."""
 
 
 def draw_answers(task: Task, graded: Sequence[Graded], path: Path) -> None:
     """Saves a grid of answers with their scores as a PNG."""
+    font = ImageFont.load_default(size=13)
+    outlined = [task.outlines(answer) for answer, _ in graded]
+    texts = [
+        _describe(answer, scores, outlines, font)
+        for (answer, scores), outlines in zip(graded, outlined, strict=True)
+    ]
     columns = min(COLUMNS, len(graded))
     rows = -(-len(graded) // columns)
-    cell_height = CELL_PX + CAPTION_PX
+    cell_height = CELL_PX + LINE_PX * max(map(len, texts)) + 2 * MARGIN_PX
     sheet = Image.new("RGB", (columns * CELL_PX, rows * cell_height), "white")
-    for number, (answer, scores) in enumerate(graded):
+    write = ImageDraw.Draw(sheet)
+    for number, ((answer, _), outlines, lines) in enumerate(
+        zip(graded, outlined, texts, strict=True)
+    ):
         row, column = divmod(number, columns)
-        cell = _cell(answer, scores, task.outlines(answer))
-        sheet.paste(cell, (column * CELL_PX, row * cell_height))
+        left, top = column * CELL_PX, row * cell_height
+        picture = draw_outlines(answer.example.image, outlines, side_px=CELL_PX - 2 * MARGIN_PX)
+        middle = (CELL_PX - picture.width) // 2, (CELL_PX - picture.height) // 2
+        sheet.paste(picture, (left + middle[0], top + middle[1]))
+        for place, (line, colour) in enumerate(lines):
+            corner = left + MARGIN_PX, top + CELL_PX + LINE_PX * place
+            write.text(corner, line, fill=colour, font=font)
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)
 
 
 def draw_outlines(source: Source, outlines: Sequence[Outline], *, side_px: int) -> Image.Image:
-    """The image with boxes and masks drawn into it, its longer side `side_px` long."""
-    pixels = source() if callable(source) else images.open_image(source)
+    """The image with boxes and masks drawn into it, its longer side `side_px` long.
+
+    Of several images all are shown; outlines are for one.
+    """
+    pixels = _pixels(source)
     picture = Image.fromarray(_tinted(pixels, outlines, side_px) if outlines else pixels)
     scale = side_px / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)
@@ -52,19 +75,33 @@ def draw_outlines(source: Source, outlines: Sequence[Outline], *, side_px: int) 
     return picture
 
 
-def _cell(answer: Answer, scores: dict[str, float], outlines: Sequence[Outline]) -> Image.Image:
-    picture = draw_outlines(answer.example.image, outlines, side_px=CELL_PX - 12)
-    cell = Image.new("RGB", (CELL_PX, CELL_PX + CAPTION_PX), "white")
-    cell.paste(picture, ((CELL_PX - picture.width) // 2, (CELL_PX - picture.height) // 2))
-    font = ImageFont.load_default(size=13)
-    said = "" if outlines and outlines[-1].kind == "answer" else f"→ {answer.text or '(nothing)'}"
-    graded = "  ".join(f"{name} {value:.2f}" for name, value in list(scores.items())[:2])
-    lines = [answer.example.prefix, said, graded]
-    write = ImageDraw.Draw(cell)
-    for number, line in enumerate(line for line in lines if line):
-        short = _shortened(line, font, CELL_PX - 12)
-        write.text((6, CELL_PX + 18 * number), short, fill="black", font=font)
-    return cell
+def _pixels(source: Source) -> np.ndarray:
+    """Those of an image; of several, side by side and equally high."""
+    if not isinstance(source, tuple):
+        return source() if callable(source) else images.open_image(source)
+    pictures = [Image.fromarray(_pixels(one)) for one in source]
+    height = min(picture.height for picture in pictures)
+    widths = [max(1, round(one.width * height / one.height)) for one in pictures]
+    resized = [one.resize((width, height)) for one, width in zip(pictures, widths, strict=True)]
+    return np.concatenate([np.asarray(one) for one in resized], axis=1)
+
+
+def _describe(
+    answer: Answer, scores: dict[str, float], outlines: Sequence[Outline], font: Font
+) -> list[Line]:
+    """What stands below a picture; an answer or truth that is drawn is not spelled out, too."""
+    drawn = {outline.kind for outline in outlines}
+    texts: list[Line] = [(answer.example.prefix, "black")]
+    if "answer" not in drawn:
+        texts.append((answer.text.strip() or "(nothing)", COLOURS["answer"]))
+    if "truth" not in drawn and answer.example.suffixes:
+        (common, _), *_ = Counter(answer.example.suffixes).most_common(1)
+        texts.append((common, COLOURS["truth"]))
+    texts.append(
+        (", ".join(f"{name} {value:.2f}" for name, value in list(scores.items())[:2]), "dimgray")
+    )
+    width_px = CELL_PX - 2 * MARGIN_PX
+    return [(line, colour) for text, colour in texts for line in _wrapped(text, font, width_px)]
 
 
 def _tinted(pixels: np.ndarray, outlines: Sequence[Outline], side_px: int) -> np.ndarray:
@@ -88,10 +125,23 @@ def _edge(mask: np.ndarray, side_px: int) -> np.ndarray:
     return mask & ~inside[width:-width, width:-width]
 
 
-def _shortened(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width_px: int) -> str:
-    line = line.replace("\n", " ")
-    if font.getlength(line) <= width_px:
-        return line
-    while line and font.getlength(line + "…") > width_px:
-        line = line[:-1]
-    return line + "…"
+def _wrapped(text: str, font: Font, width_px: int, most: int = 2) -> list[str]:
+    """The text in at most so many lines, cut off where they do not suffice."""
+    lines: list[str] = []
+    rest = " ".join(text.split())
+    while rest and len(lines) < most:
+        line = _fitting(rest, font, width_px)
+        if len(line) < len(rest):
+            if len(lines) == most - 1:
+                line = _fitting(rest, font, width_px - font.getlength("…")) + "…"
+            elif " " in line or rest[len(line)] == " ":  # break between words where there are any
+                line = rest[: rest.rindex(" ", 0, len(line) + 1)]
+        lines.append(line)
+        rest = rest[len(line) :].strip()
+    return lines
+
+
+def _fitting(text: str, font: Font, width_px: float) -> str:
+    """As much of the text's beginning as is not wider."""
+    ends = range(1, len(text) + 1)
+    return text[: bisect_right(ends, width_px, key=lambda end: font.getlength(text[:end]))]

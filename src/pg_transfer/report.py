@@ -179,7 +179,7 @@ def build_report(
         model: its size, a key of `model.config.SIZES`.
         resolution: image side in pixels.
         facts: what was scored, besides these.
-        notes: what a reader has to know.
+        notes: what a reader has to know, besides what the scores themselves remark.
         before: scores of the weights that the run started from.
     """
     known = published(task, model=model, resolution=resolution)
@@ -193,7 +193,8 @@ def build_report(
         for split, verdict in scores.items()
     }
     about = {"task": task, "model": model, "resolution": resolution, **facts}
-    return Report(facts=about, notes=notes, splits=lines)
+    remarks = [remark for verdict in scores.values() for remark in verdict.remarks]
+    return Report(facts=about, notes=list(dict.fromkeys((*notes, *remarks))), splits=lines)
 
 
 def _as_json(line: Line) -> dict[str, Any]:

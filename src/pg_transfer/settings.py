@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,7 +10,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.task import Task
 from pg_transfer.training.batches import Antialias
-from pg_transfer.training.recipe import Recipe
+from pg_transfer.training.tuning import Learning
+
+ANY = "any"
+"""What stands for every resolution in the recipes of a task that has no published ones."""
 
 
 def paper(key: str, *, _root_: DictConfig) -> Any:
@@ -19,6 +23,8 @@ def paper(key: str, *, _root_: DictConfig) -> Any:
         ValueError: nothing was published for it.
     """
     recipes, resolution = _root_.recipes, _root_.resolution
+    if ANY in recipes:
+        return recipes[ANY][key]
     if resolution not in recipes:
         raise ValueError(
             f"no published recipe at resolution={resolution}; this task has "
@@ -47,21 +53,68 @@ def precision() -> str:
     return "bf16-mixed" if torch.cuda.is_available() else "32-true"
 
 
+def frozen_dtype(precision: str) -> str:
+    """Resolves `${frozen_dtype:bf16-mixed}`: what does not learn is kept as it is computed with."""
+    return "bfloat16" if precision.startswith("bf16") else "float32"
+
+
+def times(factor: float, value: float) -> float:
+    """Resolves `${times:10,3e-6}` to their product, 3e-5 and not 3.0000000000000004e-5."""
+    return float(f"{factor * value:.12g}")
+
+
+RESOLVERS = {
+    "paper": paper, "split": split, "precision": precision, "frozen_dtype": frozen_dtype,
+    "times": times,
+}  # fmt: skip
+
+
 def register_resolvers() -> None:
-    """Makes `${paper:...}`, `${split:...}` and `${precision:}` known, before Hydra composes."""
-    OmegaConf.register_new_resolver("paper", paper, replace=True)
-    OmegaConf.register_new_resolver("split", split, replace=True)
-    OmegaConf.register_new_resolver("precision", precision, replace=True)
+    """Makes `${paper:...}` and the others known, before Hydra composes."""
+    for name, resolver in RESOLVERS.items():
+        OmegaConf.register_new_resolver(name, resolver, replace=True)
 
 
-def refuse_bfloat16_masters(recipe: Recipe, precision: str) -> None:
+# The least that a whole number may be. Others are looked at by what takes them.
+LEAST = {
+    "resolution": 1, "seed": 0, "micro_batch": 1, "evaluation_batch": 1, "workers": 0,
+    "validations": 1, "pictured": 0, "page": 0,
+}  # fmt: skip
+CHOICES = {"on_cut": ("report", "error")}
+
+
+def refuse_odd_values(config: DictConfig) -> None:
+    """Raises ValueError if a setting at the root is no number, too small or none of its choices."""
+    for name, least in LEAST.items():
+        value = config[name]
+        if type(value) is not int or value < least:
+            raise ValueError(f"{name}={value} is no whole number from {least} up")
+    minutes = config.checkpoint_minutes
+    if type(minutes) not in (int, float) or not minutes >= 0:
+        raise ValueError(f"checkpoint_minutes={minutes} is no number of minutes from 0 up")
+    for name, choices in CHOICES.items():
+        if config[name] not in choices:
+            raise ValueError(f"{name}={config[name]} is none of {', '.join(choices)}")
+
+
+def refuse_rounded_updates(parts: Mapping[str, Learning], precision: str) -> None:
     """Raises ValueError where pure bfloat16 weights would round the updates away."""
-    if precision in ("bf16-true", "16-true") and recipe.lr < 1e-4:
-        raise ValueError(
-            f"trainer.precision={precision} with recipe.lr={recipe.lr}: weights of so few bits do "
-            f"not move at such a learning rate (one update is far below their spacing). Take "
-            f"trainer.precision=bf16-mixed: float32 weights, bfloat16 compute"
-        )
+    if precision not in ("bf16-true", "16-true"):
+        return
+    for part, learning in parts.items():
+        if learning.mode == "adapted":
+            raise ValueError(
+                f"trainer.precision={precision} would round the adapters of the {part} part as "
+                f"well. Take trainer.precision=bf16-mixed, and tuning.frozen_dtype=bfloat16 for "
+                f"the weights that do not learn"
+            )
+        if learning.lr is not None and learning.lr < 1e-4:
+            raise ValueError(
+                f"trainer.precision={precision} with a learning rate of {learning.lr:g} for the "
+                f"{part} part: weights of so few bits do not move at it (one update is far below "
+                f"their spacing). Take trainer.precision=bf16-mixed: float32 weights, bfloat16 "
+                f"compute"
+            )
 
 
 def refuse_foreign_codec(task: Task, weights: str | None) -> None:

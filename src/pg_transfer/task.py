@@ -15,8 +15,11 @@ import numpy as np
 
 T = TypeVar("T")
 
-Image = Path | Callable[[], np.ndarray]
+OneImage = Path | Callable[[], np.ndarray]
 """A file to open, or a function that makes the pixels: uint8 [H, W, 3]."""
+
+Image = OneImage | tuple[OneImage, ...]
+"""What an example is about: mostly one image; or several, which the model sees in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class Example:
 
     Attributes:
         id: unique within its split; answers gathered from many processes are deduplicated by it.
-        image: the file to open, or a function that draws it.
+        image: the file to open, or a function that draws it; or several of these.
         prefix: the request, e.g. "answer en what brand is this?", without the closing newline.
         suffixes: the acceptable answers; each epoch trains on another one of them.
         reference: whatever else the task's `target` and `score` need, e.g. polygons.
@@ -36,6 +39,11 @@ class Example:
     prefix: str = ""
     suffixes: tuple[str, ...] = ()
     reference: Any = None
+
+    @property
+    def images(self) -> tuple[OneImage, ...]:
+        """The image, or all of them."""
+        return self.image if isinstance(self.image, tuple) else (self.image,)
 
 
 class Target(NamedTuple):
@@ -86,10 +94,14 @@ class Scores(NamedTuple):
         metrics: named results, fractions in percent, counts as int; the first is the one that
             the paper reports.
         examples: for every answer, in order, its own named scores.
+        remarks: what a reader of these has to know, in sentences; e.g. a metric that is left out.
+        parts: for every answer, numbers that `Task.formulas` need and nobody else; may be empty.
     """
 
     metrics: dict[str, float]
     examples: list[dict[str, float]]
+    remarks: Sequence[str] = ()
+    parts: Sequence[Mapping[str, float]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +141,8 @@ class Draw:
 
 
 Formula = Callable[[Mapping[str, Any]], Any]
-"""A metric, given the mean of each of the examples' scores, over those examples that have it; works
-on floats as on arrays of them."""
+"""A metric, given the mean of each of the examples' scores and parts, over those examples that have
+it; works on floats as on arrays of them."""
 
 
 class Task(ABC):
@@ -160,7 +172,18 @@ class Task(ABC):
 
     @abstractmethod
     def score(self, answers: Sequence[Answer]) -> Scores:
-        """The verdict on the answers to a split; of one without ground truth a count alone."""
+        """The verdict on the answers to a split; of one without ground truth a count alone.
+
+        It is asked for again and again while a run trains, and its first metric says which
+        weights are the best.
+        """
+
+    def score_in_full(self, answers: Sequence[Answer]) -> Scores:
+        """As `score`, with metrics that take too long to be worked out in the midst of training.
+
+        By default there are none.
+        """
+        return self.score(answers)
 
     def submission(self, answers: Sequence[Answer]) -> list[dict[str, Any]] | None:
         """The answers as the benchmark's server or evaluator wants its JSON; None if it has none.
@@ -175,6 +198,11 @@ class Task(ABC):
 
         Not empty, they forbid to hold a score against the published one without a word.
         """
+        return ()
+
+    @property
+    def findings(self) -> Sequence[str]:
+        """What was found in the data and chosen by looking, in lines for whoever starts a run."""
         return ()
 
     def kind(self, example: Example) -> str:

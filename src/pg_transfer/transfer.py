@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.assemble import Run, assemble
-from pg_transfer.console import CONSOLE, facts_table, say
-from pg_transfer.evaluation import CONFIG, report_run
+from pg_transfer.console import CONSOLE, facts_table, say, score_table
+from pg_transfer.evaluation import report_run
+from pg_transfer.preview import printed, read_lessons, write_preview
+from pg_transfer.run_settings import CONFIG, parse_settings
+from pg_transfer.secrecy import refuse_secrets
 from pg_transfer.task import Scores
-from pg_transfer.training.checkpoints import LAST
-from pg_transfer.training.optimizer import PARTS
+from pg_transfer.training.tuning import tuning_table
+from pg_transfer.training.weights import LAST
 
 
 def transfer(config: DictConfig) -> None:
@@ -25,20 +31,21 @@ def transfer(config: DictConfig) -> None:
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
     last = folder / "checkpoints" / LAST
-    resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
-    assert isinstance(resolved, DictConfig)
-    resolved.run = str(folder)
-    resolved.task_name = HydraConfig.get().runtime.choices["task"]
-    require_same_run(folder, resolved)
     try:
+        resolved = resolve(config, folder)
+        if resolved.preview:
+            preview(resolved, folder)
+            return
+        require_same_run(folder, resolved)
         run = assemble(resolved, folder)
     except Exception:
-        if not any(folder.iterdir()):
-            folder.rmdir()  # Hydra made it; nothing has come of it
+        remove_empty(folder)
         raise
     if run.trainer.is_global_zero:
         OmegaConf.save(resolved, folder / CONFIG)
+        keep_tokenizer(run.data.reader.tokenizer.path, folder)
     CONSOLE.print(facts_table("run", plan(run)))
+    CONSOLE.print(score_table("what learns", tuning_table(run.module.model, run.module.parts)))
 
     before: dict[str, Scores] = {}
     if config.score_before and not last.exists():
@@ -62,13 +69,57 @@ def transfer(config: DictConfig) -> None:
     say(f"again: python evaluate.py run={folder}")
 
 
+def preview(config: DictConfig, folder: Path) -> None:
+    """Shows the first batch as the model will see it, and the plan; reads no weights.
+
+    Raises:
+        ValueError: settings that do not fit each other, or a folder that holds a run.
+    """
+    if (folder / CONFIG).exists():
+        raise ValueError(f"run={folder} holds a run already; a preview needs a folder of its own")
+    config.workers = 0
+    run = assemble(config, folder, is_weightless=True)
+    batch = next(iter(run.data.train_dataloader()))
+    lessons = read_lessons(
+        batch, run.data.examples(run.data.train),
+        task=run.task, tokenizer=run.data.reader.tokenizer,
+        image_tokens=run.module.model.config.vision.image_tokens,
+    )  # fmt: skip
+    CONSOLE.print(facts_table("run", plan(run)))
+    CONSOLE.print(score_table("what learns", tuning_table(run.module.model, run.module.parts)))
+    for line in printed(lessons):
+        CONSOLE.print(line, soft_wrap=True)
+    write_preview(folder / "preview.html", lessons, plan(run))
+    say(f"\npage of the first batch: {folder / 'preview.html'}")
+
+
+def resolve(config: DictConfig, folder: Path) -> DictConfig:
+    """The settings with every value looked up, as they are saved in `folder`."""
+    values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    refuse_secrets(values)
+    resolved = OmegaConf.create(values)
+    resolved.run = str(folder)
+    resolved.task_name = HydraConfig.get().runtime.choices["task"]
+    return resolved
+
+
+def remove_empty(folder: Path) -> None:
+    """Removes what Hydra has made for a run that came to nothing; no folder of the user's."""
+    made = [folder]
+    if folder.parent.name.startswith(f"{HydraConfig.get().runtime.choices['task']}-"):
+        made.append(folder.parent)
+    for one in made:
+        with suppress(OSError):  # there is something in it
+            one.rmdir()
+
+
 def require_same_run(folder: Path, config: DictConfig) -> None:
     """Raises ValueError if `folder` holds a run with other settings."""
     if not (folder / CONFIG).is_file():
         return
     old, new = (
         dict(flattened(OmegaConf.to_container(settings)))
-        for settings in (OmegaConf.load(folder / CONFIG), config)
+        for settings in (parse_settings(folder / CONFIG), config)
     )
     changed = [
         f"{key}: {old.get(key)} there, {new.get(key)} now"
@@ -99,23 +150,26 @@ def resume_command(folder: Path) -> list[str]:
     return ["python", "train.py", *options, f"run={folder}"]
 
 
+def keep_tokenizer(path: Path, folder: Path) -> None:
+    """Copies the tokenizer into the run's folder, where scoring and answering look for it."""
+    copy = folder / f"tokenizer{path.suffix}"
+    if not copy.exists():
+        unfinished = copy.with_name(f"{copy.name}.part")
+        shutil.copyfile(path, unfinished)
+        unfinished.replace(copy)
+
+
 def plan(run: Run) -> list[tuple[str, str]]:
     """What is about to happen, for a person to check."""
     data, recipe, trainer = run.data, run.module.recipe, run.trainer
-    parameters = dict(run.module.model.named_parameters())
-    facts = [("folder", str(run.folder))]
-    for part, prefix in PARTS.items():
-        own = [p for name, p in parameters.items() if name.startswith(prefix)]
-        learning = sum(p.numel() for p in own if p.requires_grad)
-        facts.append((part, f"{sum(p.numel() for p in own):,} parameters, {learning:,} learn"))
     examples = len(data.examples(data.train))
     passes = trainer.accumulate_grad_batches
-    facts += [
+    return [
+        ("folder", str(run.folder)),
         ("examples", f"{examples:,} of {data.train!r}, at {data.reader.resolution} px"),
         ("updates", f"{data.steps:,} of {recipe.batch_size} examples ({recipe.epochs} epochs)"),
         ("micro-batch", f"{data.micro_batch} x {trainer.world_size} device(s) x {passes}"),
-        ("learning rate", f"{recipe.lr}, weight decay {recipe.weight_decay}"),
         ("loss", f"label smoothing {recipe.label_smoothing}, dropout {recipe.dropout}"),
+        ("weight decay", str(recipe.weight_decay)),
         ("precision", str(trainer.precision)),
     ]
-    return facts

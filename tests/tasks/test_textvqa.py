@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pg_transfer.task import Answer, Draw, Example, pieces_of
+from pg_transfer.task import Answer, Draw, Example, Scores, pieces_of
 from tasks.textvqa import TextVQA
 
 SPLITS = {
@@ -122,7 +122,7 @@ def test_the_test_split_is_answered_for_the_server(root: Path) -> None:
     examples = task.examples("test")
     assert examples[0].image == root / "test_images" / "0a1f7e2e1e2e0a1f.jpg"
     answers = [said(examples[0], " Ten o'clock.")]
-    assert task.score(answers) == ({"answered": 1}, [{}])
+    assert task.score(answers) == Scores({"answered": 1}, [{}])
     assert task.submission(answers) == [{"question_id": 39602, "answer": " Ten o'clock."}]
     with pytest.raises(ValueError, match="'39602' has nothing to choose from"):
         task.target(examples[0], Draw(0, "39602", 0))
