@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import CSVLogger
-from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch import Callback, Trainer
 from omegaconf import DictConfig, OmegaConf
 
+from pg_transfer.answers import read_answers
 from pg_transfer.console import say
 from pg_transfer.loading import tokenizer_of
 from pg_transfer.model.config import released
@@ -36,13 +34,14 @@ from pg_transfer.text.tokenizer import Tokenizer
 from pg_transfer.training.batches import Reader, accumulation
 from pg_transfer.training.checkpoints import KeepCheckpoints
 from pg_transfer.training.data import TransferData
+from pg_transfer.training.metrics_log import KeepLog, MetricsLog
 from pg_transfer.training.module import TransferModule
 from pg_transfer.training.prepared_images import PreparedImages
 from pg_transfer.training.recipe import Recipe
 from pg_transfer.training.scoring import ScoreTask
 from pg_transfer.training.tuning import Tuning, read_tuning
 from pg_transfer.training.watching import CountCuts, Progress, Speedometer
-from pg_transfer.training.weights import WholeFiles, read_weights
+from pg_transfer.training.weights import LAST, WholeFiles, read_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,15 @@ class Run:
             self.scorer.split = self.data.validate
             result = self.scorer.results[split]
         return result.scores
+
+    def score_again(self, split: str, *, step: int) -> Scores:
+        """The full verdict on the answers that this run has saved earlier.
+
+        Raises:
+            FileNotFoundError: they are not there any more.
+        """
+        path = self.scorer.file_of(split, step)
+        return self.task.score_in_full(read_answers(path, self.data.examples(split)))
 
 
 def assemble(
@@ -133,10 +141,12 @@ def assemble(
     cuts = CountCuts(data, scorer, action=config.on_cut)
     keeper = KeepCheckpoints(folder / "checkpoints", scorer, minutes=config.checkpoint_minutes)
     speed = Speedometer(recipe.batch_size)
-    watchers = [Progress(), speed, cuts, scorer, keeper]
-    trainer = build_trainer(
-        config, folder, recipe, steps=data.steps, callbacks=watchers, learns=learns
-    )
+    watchers: list[Callback] = [Progress(), speed, cuts, scorer, keeper]
+    log = None
+    if learns:
+        log = MetricsLog(folder, goes_on=(folder / "checkpoints" / LAST).exists())
+        watchers.append(KeepLog(log))
+    trainer = build_trainer(config, recipe, steps=data.steps, callbacks=watchers, log=log)
 
     is_empty = is_weightless or (not learns and not tuning.needs_base(recipe))
     model = build_model(config, recipe, tuning, vocabulary=tokenizer.size, is_empty=is_empty)
@@ -191,26 +201,25 @@ def build_data(
 
 def build_trainer(
     config: DictConfig,
-    folder: Path,
     recipe: Recipe,
     *,
     steps: int,
-    callbacks: list[Any],
-    learns: bool,
+    callbacks: list[Callback],
+    log: MetricsLog | None,
 ) -> Trainer:
     """The Lightning trainer, to which the whole run is one pass over one loader.
 
     Args:
         config: of the run.
-        folder: of the run.
         recipe: of the run.
         steps: updates, of a run that learns.
         callbacks: in the order in which they are called.
-        learns: the run trains, and does not only score.
+        log: of a run that learns; None for one that only scores.
 
     Raises:
         ValueError: the batch cannot be cut into micro-batches, or validations are too many.
     """
+    learns = log is not None
     if learns and not 1 <= config.validations <= steps:
         raise ValueError(f"validations={config.validations} is not between 1 and {steps} updates")
     try:
@@ -221,7 +230,7 @@ def build_trainer(
             use_distributed_sampler=False,
             enable_model_summary=False,
             enable_checkpointing=False,
-            logger=csv_log(folder) if learns else False,
+            logger=log or False,
             callbacks=callbacks,
         )
     except InstantiationException as error:
@@ -238,15 +247,6 @@ def build_trainer(
         trainer.accumulate_grad_batches = passes
         trainer.val_check_interval = passes * (steps // config.validations)
     return trainer
-
-
-def csv_log(folder: Path) -> CSVLogger:
-    """A log in `metrics.csv`; Lightning would delete that of the run that is gone on with."""
-    log = folder / "metrics.csv"
-    if log.exists() and rank_zero_only.rank == 0:
-        earlier = len(list(folder.glob("metrics-*.csv"))) + 1
-        log.rename(folder / f"metrics-{earlier}.csv")
-    return CSVLogger(folder, name="", version="")
 
 
 def read_tokenizer(config: DictConfig) -> Tokenizer:

@@ -47,10 +47,7 @@ def transfer(config: DictConfig) -> None:
     CONSOLE.print(facts_table("run", plan(run)))
     CONSOLE.print(score_table("what learns", tuning_table(run.module.model, run.module.parts)))
 
-    before: dict[str, Scores] = {}
-    if config.score_before and not last.exists():
-        say("scoring the weights to start from")
-        before = {split: run.score(split) for split in run.report}
+    before = score_before(run, is_done=last.exists()) if config.score_before else {}
     try:
         run.trainer.fit(
             run.module, run.data, ckpt_path=last if last.exists() else None, weights_only=True
@@ -67,6 +64,15 @@ def transfer(config: DictConfig) -> None:
     if cut := run.cuts.report():
         say(f"cut: {cut}")
     say(f"again: python evaluate.py run={folder}")
+
+
+def score_before(run: Run, *, is_done: bool) -> dict[str, Scores]:
+    """The scores of the weights to start from; of a run that goes on, by the answers it saved."""
+    if is_done:
+        say("scoring the answers of the weights that this run started from")
+        return {split: run.score_again(split, step=0) for split in run.report}
+    say("scoring the weights to start from")
+    return {split: run.score(split) for split in run.report}
 
 
 def preview(config: DictConfig, folder: Path) -> None:

@@ -17,6 +17,7 @@ from pg_transfer.training.weights import BEST, LAST, learning, write_weights
 class KeepCheckpoints(Callback):
     """Saves the last state now and then, and the best weights after the validation that found them.
 
+    The last state is also saved before every validation, which may take long, and at the end.
     Lightning's ModelCheckpoint wants the name of the metric beforehand; here it is whichever the
     task names first.
 
@@ -40,10 +41,21 @@ class KeepCheckpoints(Callback):
         if trainer.global_step == self._step:
             return  # in the middle of an update
         self._step = trainer.global_step
+        if trainer.val_check_batch and (batch_idx + 1) % trainer.val_check_batch == 0:
+            return  # see `on_validation_start`
         is_due = time.monotonic() - self._since >= 60 * self.minutes
         if trainer.strategy.broadcast(is_due):  # clocks differ
-            trainer.save_checkpoint(self.folder / LAST)
-            self._since = time.monotonic()
+            self._save_last(trainer)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn == TrainerFn.FITTING:
+            self._save_last(trainer)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        if trainer.validating and trainer.state.fn == TrainerFn.FITTING:
+            owe_validation(checkpoint["loops"]["fit_loop"])
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != TrainerFn.FITTING:
@@ -54,13 +66,17 @@ class KeepCheckpoints(Callback):
             self._save_best(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        trainer.save_checkpoint(self.folder / LAST)
+        self._save_last(trainer)
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best = state_dict["best"]
+
+    def _save_last(self, trainer: Trainer) -> None:
+        trainer.save_checkpoint(self.folder / LAST)
+        self._since = time.monotonic()
 
     def _save_best(self, trainer: Trainer, module: LightningModule) -> None:
         assert isinstance(module, TransferModule)
@@ -70,3 +86,14 @@ class KeepCheckpoints(Callback):
             step = trainer.global_step
             write_weights(self.folder / BEST, learnt, base=module.base, step=step)
         trainer.strategy.barrier()
+
+
+def owe_validation(fit_loop: dict[str, Any]) -> None:
+    """Has a run that goes on from this state begin with the validation that was about to begin.
+
+    Lightning takes one for done unless the checkpoint was saved in the midst of its first batch.
+    """
+    progress = fit_loop["epoch_loop.val_loop.batch_progress"]
+    for counts in (progress["total"], progress["current"]):
+        begun = counts["completed"] + 1
+        counts.update(ready=begun, started=begun, processed=begun - 1)

@@ -104,12 +104,19 @@ class ScoreTask(Callback):
         step = trainer.global_step if self.step is None else self.step
         record = Record(None, None)
         if trainer.is_global_zero:
-            name = "-".join(filter(None, [file_name(self.split), f"step{step:06d}", self.label]))
+            name = self._name(self.split, step)
             record = write_record(
                 self.folder, name, task, [Side(f"{self.folder.name}, {name}", answers, scores)],
                 split=self.split, pictured=self.pictured, page=self.page,
             )  # fmt: skip
         self.results[self.split] = Result(step, scores, in_full, record)
+
+    def file_of(self, split: str, step: int) -> Path:
+        """Where the answers of the weights after an update are saved."""
+        return self.folder / "answers" / f"{self._name(split, step)}.jsonl"
+
+    def _name(self, split: str, step: int) -> str:
+        return "-".join(filter(None, [file_name(split), f"step{step:06d}", self.label]))
 
     def _answers(self, given: Sequence[tuple[int, list[int]]]) -> list[Answer]:
         examples = self.data.examples(self.split)

@@ -100,6 +100,12 @@ class CountCuts(Callback):
         """Counts the prompts; see `on_train_batch_start`."""
         self._count(batch, self.scorer.split)
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"cuts": dict(self.cuts), "first": self.first}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.cuts, self.first = Counter(state_dict["cuts"]), state_dict["first"]
+
     def _count(self, batch: Batch, split: str) -> None:
         for row, cut in zip(batch.rows, batch.cuts, strict=True):
             if cut is None:
