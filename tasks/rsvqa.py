@@ -81,8 +81,6 @@ class RSVQA(Task):
         numeric: with the types that ask for an amount, which the paper leaves out.
     """
 
-    published_sizes: ClassVar[Mapping[str, tuple[int, int]]]
-    """Questions of each split, without and with those types."""
     formulas = FORMULAS
 
     title: ClassVar[str]

@@ -62,7 +62,9 @@ def composed(*overrides: str) -> DictConfig:
 def test_recipes_are_the_published_ones(task: str, resolution: int) -> None:
     recipe = composed(f"task={task}", f"resolution={resolution}").recipe
     assert tuple(recipe[key] for key in KEYS) == PUBLISHED[task, resolution]
-    assert (recipe.warmup, recipe.clip_norm, recipe.freeze_language) == (0.05, 1.0, False)
+    # common.py beside them: warm-up, gradient clipping, Adam's second decay.
+    assert (recipe.warmup, recipe.clip_norm, recipe.beta2) == (0.05, 1.0, 0.999)
+    assert recipe.freeze_language is False
 
 
 def test_the_table_has_every_recipe_of_the_paper() -> None:

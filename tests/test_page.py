@@ -10,6 +10,7 @@ import subprocess
 from base64 import b64decode
 from collections.abc import Sequence
 from functools import partial
+from html import unescape
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -229,10 +230,57 @@ def browse(page: Path, state: str) -> str:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         pytest.skip("no chromium")
-    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    command = [
+        chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
+        "--disable-background-networking", "--disable-component-update", "--disable-quic",
+        f"--user-data-dir={page.parent / 'browser'}", "--dump-dom",
+    ]  # fmt: skip
     address = f"{page.as_uri()}#{state}"
     done = subprocess.run([*command, address], capture_output=True, timeout=120, check=True)
     return done.stdout.decode()
+
+
+# What a reader does, and what is then shown, in lines.
+CLICKS = """
+const seen = [];
+const note = (what) => {
+  const shown = [...document.querySelectorAll("article")].map((one) => one.dataset.id);
+  const line = [what, get("count").value, shown.length, ...shown.slice(0, 3), location.hash];
+  seen.push(line.join(" "));
+};
+const choose = (field, value) => {
+  get(field).value = value;
+  get(field).dispatchEvent(new Event(field === "text" ? "input" : "change"));
+};
+note("first");
+get("more").click(); note("more");
+choose("text", "question 17"); note("typed");
+choose("text", ""); choose("kind", "count"); note("kind");
+choose("sort", "A:right"); choose("order", "highest"); note("sorted");
+while (!get("more").hidden) get("more").click();
+note("all");
+document.title = seen.join("|");
+"""
+
+
+@pytest.mark.slow
+def test_a_thousand_examples_answer_to_what_a_reader_does(tmp_path: Path) -> None:
+    task = Questions(questions(1000))
+    texts = ["yes" if number % 5 == 0 else "no" for number in range(1000)]
+    path = write_page(tmp_path / "a.html", task, [side(task, texts)], split="val", most=1000)
+    path.write_text(path.read_text(encoding="utf-8") + f"<script>{CLICKS}</script>")
+    shown = re.search(r"<title>(.*?)</title>", browse(path, "text="), re.DOTALL)
+    assert shown
+    # Wrong are all but every fifth; of "count" are the even ones, so that right are the tenths.
+    lowest = "kind=&sort=A%3Aright&order=lowest"
+    assert unescape(shown[1]).split("|") == [
+        "first 1000 of 1000 60 1 2 3 #text=",
+        "more 1000 of 1000 120 1 2 3 #text=",
+        f"typed 11 of 1000 11 17 171 172 #text=question+17&{lowest}",
+        "kind 500 of 1000 60 2 4 6 #text=&kind=count&sort=A%3Aright&order=lowest",
+        "sorted 500 of 1000 60 0 10 20 #text=&kind=count&sort=A%3Aright&order=highest",
+        "all 500 of 1000 500 0 10 20 #text=&kind=count&sort=A%3Aright&order=highest",
+    ]
 
 
 @pytest.mark.slow

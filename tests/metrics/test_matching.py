@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pg_transfer.metrics import vqa
 from pg_transfer.metrics.matching import (
     agreement,
     anls,
@@ -20,6 +21,14 @@ from pg_transfer.metrics.matching import (
 @pytest.mark.parametrize(("same", "expected"), [(0, 0), (1, 1 / 3), (2, 2 / 3), (3, 1), (10, 1)])
 def test_three_people_make_an_answer_right(same: int, expected: float) -> None:
     assert agreement("blue", ["blue"] * same + ["Blue", "red"]) == pytest.approx(expected)
+
+
+def test_both_forms_of_agreement_behind_the_official_clean_up() -> None:
+    # Cleaned up, two of four say "2". min(1, 2 / 3) = 2 / 3; leaving out one after the other:
+    # without either of the two 1 / 3, without another 2 / 3, so (1 + 1 + 2 + 2) / 12.
+    truths = ["Two!", "the two", "three", "3"]
+    assert agreement(vqa.clean("2."), list(map(vqa.clean, truths))) == pytest.approx(2 / 3)
+    assert vqa.accuracy("2.", truths) == pytest.approx(6 / 12)
 
 
 @pytest.mark.parametrize(
