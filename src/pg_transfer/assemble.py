@@ -5,7 +5,6 @@ What can be wrong with the user's input is looked at first, and weights are read
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from pg_transfer.loading import tokenizer_of
 from pg_transfer.model.config import released
 from pg_transfer.model.decoding import Decoding
 from pg_transfer.model.paligemma import PaliGemma
-from pg_transfer.release import missing_images_allowed
 from pg_transfer.settings import (
     read_antialias,
     refuse_foreign_codec,
@@ -36,16 +34,15 @@ from pg_transfer.text.tokenizer import Tokenizer
 from pg_transfer.training.batches import Reader, accumulation
 from pg_transfer.training.checkpoints import KeepCheckpoints
 from pg_transfer.training.data import TransferData
-from pg_transfer.training.left_out import LeftOut
 from pg_transfer.training.metrics_log import KeepLog, MetricsLog
 from pg_transfer.training.module import TransferModule
 from pg_transfer.training.prepared_images import PreparedImages
 from pg_transfer.training.recipe import Recipe
 from pg_transfer.training.scoring import ScoreTask
-from pg_transfer.training.trouble import TellTrouble
+from pg_transfer.training.sharding import FullySharded
 from pg_transfer.training.tuning import Tuning, read_tuning
 from pg_transfer.training.watching import CountCuts, Progress, Speedometer
-from pg_transfer.training.weights import LAST, WholeFiles, read_weights, require_finite
+from pg_transfer.training.weights import LAST, WholeFiles, read_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +61,6 @@ class Run:
     trainer: Trainer
     scorer: ScoreTask
     cuts: CountCuts
-    left_out: LeftOut
-    trouble: TellTrouble
     speed: Speedometer
     report: list[str]
     remarks: list[str]
@@ -114,14 +109,6 @@ def assemble(
         ValueError: settings that do not fit each other.
         FileNotFoundError: data, weights or the tokenizer are not where the settings say.
     """
-    skips = config.get("on_error") == "skip"  # runs of earlier versions do not have it
-    with missing_images_allowed() if skips else nullcontext():
-        return _assemble(config, folder, checkpoint, is_weightless)
-
-
-def _assemble(
-    config: DictConfig, folder: Path, checkpoint: Path | None, is_weightless: bool
-) -> Run:
     refuse_odd_values(config)
     recipe = Recipe(**OmegaConf.to_container(config.recipe, resolve=True))  # type: ignore[arg-type]
     tuning = read_tuning(OmegaConf.to_container(config.tuning, resolve=True))  # type: ignore[arg-type]
@@ -155,27 +142,25 @@ def _assemble(
     cuts = CountCuts(data, scorer, action=config.on_cut)
     keeper = KeepCheckpoints(folder / "checkpoints", scorer, minutes=config.checkpoint_minutes)
     speed = Speedometer(recipe.batch_size)
-    left_out, trouble = LeftOut(data, scorer, folder=folder), TellTrouble(data, folder=folder)
-    watchers: list[Callback] = [Progress(), speed, cuts, scorer, left_out, trouble, keeper]
+    watchers: list[Callback] = [Progress(), speed, cuts, scorer, keeper]
     log = None
     if learns:
         log = MetricsLog(folder, goes_on=(folder / "checkpoints" / LAST).exists())
         watchers.append(KeepLog(log))
     trainer = build_trainer(config, recipe, steps=data.steps, callbacks=watchers, log=log)
 
-    is_empty = is_weightless or (not learns and not tuning.needs_base(recipe))
+    refuse_sharded_bits(trainer, tuning)
+    # Of processes that hold the weights together, the first reads them and sends the others theirs.
+    is_given = isinstance(trainer.strategy, FullySharded) and not trainer.is_global_zero
+    is_empty = is_weightless or is_given or (not learns and not tuning.needs_base(recipe))
     model = build_model(config, recipe, tuning, vocabulary=tokenizer.size, is_empty=is_empty)
     module = TransferModule(
         model, recipe, steps=data.steps, end=tokenizer.eos, seed=config.seed, decoding=decoding,
         tuning=tuning, source=str(config.model.weights or f"drawn with seed {config.seed}"),
     )  # fmt: skip
-    if checkpoint is not None:
+    if checkpoint is not None and not is_given:
         scorer.step = read_weights(checkpoint, model, base=module.base)
-    if not is_weightless:
-        require_finite(str(checkpoint or config.model.weights), module.model)
-    return Run(
-        folder, task, module, data, trainer, scorer, cuts, left_out, trouble, speed, report, remarks
-    )
+    return Run(folder, task, module, data, trainer, scorer, cuts, speed, report, remarks)
 
 
 def build_task(config: DictConfig) -> Task:
@@ -205,7 +190,6 @@ def build_data(
             flag: PreparedImages(Path(folder), resolution=config.resolution, antialias=flag)
             for flag in flags
         },
-        skips=config.get("on_error") == "skip",
     )
     return TransferData(
         reader,
@@ -269,6 +253,16 @@ def build_trainer(
     return trainer
 
 
+def refuse_sharded_bits(trainer: Trainer, tuning: Tuning) -> None:
+    """Raises ValueError where weights of 4 bits would have to be cut into pieces."""
+    kind = None if tuning.adapters is None else tuning.adapters.kind
+    if isinstance(trainer.strategy, FullySharded) and kind == "qlora":
+        raise ValueError(
+            "tuning=qlora with trainer=fsdp: weights of 4 bits cannot be shared out by processes. "
+            "Take trainer=ddp, where each process holds them all, or tuning=lora"
+        )
+
+
 def read_tokenizer(config: DictConfig) -> Tokenizer:
     """The model's tokenizer; from the hub where it is not at hand."""
     return tokenizer_of(config.model.tokenizer)
@@ -299,9 +293,9 @@ def build_model(
         )
     with torch.device("meta"):
         model = PaliGemma(sizes, rematerialise=config.model.rematerialise)
+    tuning.store(model, recipe)
     if is_empty:
         return model
-    tuning.store(model, recipe)
     # Runs of earlier versions do not have `resample`.
     resample = config.model.get("resample", False)
     for remark in start(model, config.model.weights, seed=config.seed, resample=resample):

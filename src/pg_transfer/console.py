@@ -139,6 +139,7 @@ def quiet_libraries() -> None:
         r".*does not have many workers.*",
         r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",
         r".*exists and is not empty.*",
+        r".*recommended to use `self.log\(.*sync_dist=True.*",  # all processes log the same
     ):
         warnings.filterwarnings("ignore", message=message)
 

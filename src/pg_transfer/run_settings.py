@@ -33,6 +33,7 @@ TARGETS = frozenset(
         "lightning.pytorch.strategies.FSDPStrategy",
         "lightning.pytorch.strategies.ModelParallelStrategy",
         "pg_transfer.segmentation.codec.load_codec",
+        "pg_transfer.training.sharding.FullySharded",
     }
 )
 """What may be named besides the tasks of this project."""

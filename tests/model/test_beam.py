@@ -10,7 +10,7 @@ import torch
 
 from pg_transfer.model.beam import beam_search
 from pg_transfer.model.checkpoint import load_weights
-from pg_transfer.model.generate import Continuation, greedy
+from pg_transfer.model.generate import Continuation, alone, greedy
 from pg_transfer.model.paligemma import PaliGemma
 
 END = 1
@@ -148,7 +148,7 @@ class Scripted:
     """A `Continuation` that says what a table tells it to: prefix -> probabilities."""
 
     def __init__(self, *tables: dict[str, dict[str, float]], most: int) -> None:
-        self.max_new_tokens, self.extended = most, 0
+        self.max_new_tokens, self.extended, self.agree = most, 0, alone
         self._tables, self._said = list(tables), [""] * len(tables)
 
     @property

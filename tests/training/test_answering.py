@@ -62,3 +62,22 @@ def test_what_is_drawn_depends_on_seed_and_place_alone(model, batch) -> None:
     torch.manual_seed(99)
     assert drawing.validation_step(batch, 4) == first
     assert drawing.validation_step(batch, 5) != first
+
+
+@pytest.mark.parametrize("beams", [1, 2])
+def test_steps_that_are_taken_for_others_change_nothing(beams, model, batch) -> None:
+    def answers(end: int, **more) -> list[list[int]]:
+        decoding, found = Decoding(beams=beams), []
+        for row in range(2):
+            one = slice(row, row + 1)
+            found += decoding(
+                model, batch.images[one], batch.tokens[one],
+                lengths=batch.lengths[one], max_new_tokens=6, end=end, **more,
+            ).tolist()  # fmt: skip
+        return found
+
+    asked = []
+    end = answers(1)[0][0]
+    expected = answers(end)
+    assert answers(end, agree=lambda goes_on: not asked.append(goes_on)) == expected
+    assert not all(asked)

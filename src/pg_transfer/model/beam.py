@@ -45,7 +45,7 @@ def beam_search(prompts: Continuation, *, end: int, beams: int) -> Tensor:
         score, parents, latest = _expanded(score, log_probabilities, beams, end)
         # A score can only fall: what is behind now will never be ahead.
         goes_on = ~(best_score > score.amax(1))
-        if step + 1 == prompts.max_new_tokens or not goes_on.any():
+        if step + 1 == prompts.max_new_tokens or not prompts.agree(bool(goes_on.any())):
             break
         if step == 0:
             prompts.branch(beams)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from pg_transfer.model.beam import beam_search
-from pg_transfer.model.generate import Continuation, greedy, sample
+from pg_transfer.model.generate import Continuation, alone, greedy, sample
 from pg_transfer.model.paligemma import PaliGemma
 
 
@@ -61,6 +62,7 @@ class Decoding:
         max_new_tokens: int,
         end: int,
         image_rows: Tensor | None = None,
+        agree: Callable[[bool], bool] = alone,
     ) -> Tensor:
         """Answers [B, M], zeros behind the end of sequence; draws hang on torch's seed.
 
@@ -72,10 +74,11 @@ class Decoding:
             max_new_tokens: M.
             end: the token that ends an answer; it is part of it.
             image_rows: see `Continuation`.
+            agree: see there.
         """
         prompts = Continuation(
             model, images, tokens,
-            lengths=lengths, max_new_tokens=max_new_tokens, image_rows=image_rows,
+            lengths=lengths, max_new_tokens=max_new_tokens, image_rows=image_rows, agree=agree,
         )  # fmt: skip
         if self.temperature:
             return sample(prompts, end=end, temperature=self.temperature, nucleus=self.nucleus)

@@ -13,6 +13,11 @@ from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.model.sampling import probabilities
 
 
+def alone(goes_on: bool) -> bool:
+    """Whether decoding goes on where no other process has to keep step."""
+    return goes_on
+
+
 class Continuation:
     """Prompts that the model has read and goes on with, token by token.
 
@@ -31,6 +36,8 @@ class Continuation:
         image_rows: [B], which of the images each prompt is about; None if each has its own. An
             image is encoded once. It is read once for every prompt, as what the language model
             makes of it depends on the prompt.
+        agree: is told at every step whether a row goes on, and says whether there is another step.
+            Processes that hold a model together have to take their steps together.
     """
 
     @torch.no_grad()
@@ -43,6 +50,7 @@ class Continuation:
         lengths: Tensor,
         max_new_tokens: int,
         image_rows: Tensor | None = None,
+        agree: Callable[[bool], bool] = alone,
     ) -> None:
         tokens = tokens[:, : int(lengths.max())]
         image_tokens = model.encode_images(images)
@@ -50,7 +58,7 @@ class Continuation:
             image_tokens = image_tokens[image_rows]
         x = torch.cat([image_tokens, model.language.embed(tokens)], dim=1)
         rows, self._prompt = x.shape[:2]
-        self.max_new_tokens = max_new_tokens
+        self.max_new_tokens, self.agree = max_new_tokens, agree
         self._model, self._ends = model, image_tokens.shape[1] + lengths
         slots = torch.arange(self._prompt + max_new_tokens, device=x.device)
         is_written = (slots < self._ends[:, None]) | (slots >= self._prompt)
@@ -156,7 +164,7 @@ def _token_by_token(
         latest = choose(prompts.logits).masked_fill(~goes_on, 0)
         answers[rows, step] = latest
         goes_on &= latest != end
-        if not goes_on.any():
+        if not prompts.agree(bool(goes_on.any())):
             break
         kept = worth_keeping(goes_on)
         if kept is not None:
@@ -166,8 +174,13 @@ def _token_by_token(
 
 
 def worth_keeping(goes_on: Tensor) -> Tensor | None:
-    """The places of those that go on, bool [R]; None if too few have ended to move the others."""
+    """The places of those that go on, bool [R]; None if too few have ended to move the others.
+
+    Where none does and yet there is another step, one row takes it.
+    """
     kept = goes_on.nonzero()[:, 0]
+    if not len(kept):
+        kept = kept.new_zeros(1)
     return kept if 4 * len(kept) <= 3 * len(goes_on) else None
 
 

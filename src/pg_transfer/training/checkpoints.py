@@ -11,6 +11,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from pg_transfer.training.module import TransferModule
 from pg_transfer.training.scoring import ScoreTask
+from pg_transfer.training.sharding import whole
 from pg_transfer.training.weights import BEST, LAST, learning, write_weights
 
 
@@ -77,13 +78,16 @@ class KeepCheckpoints(Callback):
     def _save_last(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(self.folder / LAST)
         self._since = time.monotonic()
-        self.scorer.forget(before=trainer.global_step)
 
     def _save_best(self, trainer: Trainer, module: LightningModule) -> None:
         assert isinstance(module, TransferModule)
-        weights = trainer.strategy.lightning_module_state_dict()  # all ranks take part
+        weights = trainer.strategy.lightning_module_state_dict()
+        learnt = {}
+        for name in learning(module):
+            value = whole(weights[name])  # all processes take part
+            if trainer.is_global_zero:
+                learnt[name] = value.cpu()
         if trainer.is_global_zero:
-            learnt = {name: weights[name] for name in learning(module)}
             step = trainer.global_step
             write_weights(self.folder / BEST, learnt, base=module.base, step=step)
         trainer.strategy.barrier()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from pg_transfer.splits import Splits
 from pg_transfer.task import Example
@@ -80,48 +80,16 @@ class LessonLoader(BatchLoader):
             yield batch
 
     def state_dict(self) -> dict[str, int]:
-        """How many micro-batches were handed out."""
-        return {"given": self.given}
+        """How many examples were handed out, to all processes together."""
+        return {"examples": self.given * self._together}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Continue behind them."""
-        self.given = self.order.start = state["given"]
+        self.given = self.order.start = state["examples"] // self._together
 
-
-class Rest(Sampler[list[int]]):
-    """Batches of a stretch in order, the first ones empty.
-
-    Attributes:
-        answered: how many batches are empty, as they have been answered already.
-    """
-
-    def __init__(self, length: int, *, batch_size: int) -> None:
-        self.length, self.batch_size = length, batch_size
-        self.answered = 0
-
-    def __len__(self) -> int:
-        return -(-self.length // self.batch_size)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for number in range(len(self)):
-            first = number * self.batch_size
-            batch = range(first, min(first + self.batch_size, self.length))
-            yield [] if number < self.answered else list(batch)
-
-
-class PromptLoader(BatchLoader):
-    """Loads prompts; at the beginning it asks how many batches have been answered already."""
-
-    def __init__(
-        self, prompts: Prompts, *, batch_size: int, workers: int, begin: Callable[[Prompts], int]
-    ) -> None:
-        self.rest = Rest(len(prompts), batch_size=batch_size)
-        super().__init__(prompts, workers=workers, batch_sampler=self.rest)
-        self.prompts, self.begin = prompts, begin
-
-    def __iter__(self) -> Iterator[Batch]:
-        self.rest.answered = self.begin(self.prompts)
-        yield from super().__iter__()
+    @property
+    def _together(self) -> int:
+        return self.order.micro_batch * self.order.processes
 
 
 class TransferData(LightningDataModule):
@@ -136,9 +104,6 @@ class TransferData(LightningDataModule):
         evaluation_batch: prompts answered at once by one process.
         workers: loading processes beside the training one; 0 loads in it.
         seed: of the order and of the choice among targets.
-
-    Attributes:
-        begin: asked at the beginning of an evaluation how many batches are answered already.
     """
 
     def __init__(
@@ -158,7 +123,6 @@ class TransferData(LightningDataModule):
         self.batch_size, self.micro_batch = batch_size, micro_batch
         self.evaluation_batch, self.workers, self.seed = evaluation_batch, workers, seed
         self.steps = 0
-        self.begin: Callable[[Prompts], int] = lambda _: 0
         self.splits = Splits(reader.task)
 
     def examples(self, split: str) -> Sequence[Example]:
@@ -210,12 +174,8 @@ class TransferData(LightningDataModule):
         prompts = Prompts(
             self.reader,
             self.examples(split),
+            batch=self.evaluation_batch,
             rank=self._rank,
             processes=self._processes,
         )
-        return PromptLoader(
-            prompts,
-            batch_size=self.evaluation_batch,
-            workers=self.workers,
-            begin=lambda prompts: self.begin(prompts),
-        )
+        return BatchLoader(prompts, batch_sampler=prompts.batches, workers=self.workers)

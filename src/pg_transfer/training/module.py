@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,30 +13,22 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from pg_transfer.model.decoding import GREEDY, Decoding
+from pg_transfer.model.generate import alone
 from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.training.batches import Batch
 from pg_transfer.training.loss import suffix_loss, summed_last, supervised
 from pg_transfer.training.optimizer import adamw, clip_gradients
 from pg_transfer.training.recipe import Recipe
+from pg_transfer.training.sharding import (
+    COMPUTE,
+    FullySharded,
+    any_of_all,
+    is_sharded,
+    shard,
+)
 from pg_transfer.training.tuning import FULL, Tuning
 from pg_transfer.training.weights import Base, fingerprint, learning, require_fit
-
-
-class NotFiniteError(FloatingPointError):
-    """An update could not be made.
-
-    Attributes:
-        step: which update of the run it would have been, counted from 1.
-        norm: of its gradient.
-        losses: of its examples, on this process: [B] of each micro-batch.
-    """
-
-    def __init__(self, step: int, loss: float, norm: float, losses: Tensor) -> None:
-        super().__init__(
-            f"update {step}: loss {loss}, gradient norm {norm}; the weights are still those before "
-            f"it. Lower recipe.lr, or look at the data"
-        )
-        self.step, self.norm, self.losses = step, norm, losses
+from pg_transfer.training.world_size import recount
 
 
 class TransferModule(LightningModule):
@@ -50,9 +43,6 @@ class TransferModule(LightningModule):
         decoding: how answers are found; by default the likeliest token each time.
         tuning: what of the model learns; adapters are attached here.
         source: what the weights are, for checkpoints that hold a part of them.
-
-    Attributes:
-        gradient_norm: of the last update, before clipping.
     """
 
     def __init__(
@@ -71,22 +61,27 @@ class TransferModule(LightningModule):
         self.model = model
         self.recipe, self.steps, self.end, self.seed = recipe, steps, end, seed
         self.decoding = decoding
-        self.gradient_norm = 0.0
         self._losses: list[Tensor] = []
-        self._example_losses: list[Tensor] = []
         self.parts = tuning.parts(recipe)
         needs_base = tuning.needs_base(recipe) and not model.lm_head.weight.is_meta
         self.base = Base(source, fingerprint(model)) if needs_base else None
         tuning.apply(model, recipe, seed=seed)
         self.strict_loading = False  # `on_load_checkpoint` is stricter
 
+    def configure_model(self) -> None:
+        """Has the processes hold the weights together, where the strategy is to; once."""
+        strategy = self.trainer.strategy
+        if not isinstance(strategy, FullySharded) or is_sharded(self):
+            return
+        self.base = strategy.broadcast(self.base)  # known where the weights were read
+        compute = COMPUTE[str(self.trainer.precision)]
+        shard(self, self.model, mesh=strategy.device_mesh["data_parallel"], compute=compute)
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The mean of the examples' mean losses."""
         self._seed_place(batch_idx)
-        losses = self.losses(batch)
-        loss = losses.mean()
+        loss = self.losses(batch).mean()
         self._losses.append(loss.detach())
-        self._example_losses.append(losses.detach())
         return loss
 
     def losses(self, batch: Batch) -> Tensor:
@@ -112,26 +107,29 @@ class TransferModule(LightningModule):
         """Clips, and logs what the step is made of.
 
         Raises:
-            NotFiniteError: the loss or the gradients are not finite.
+            FloatingPointError: the loss or the gradients are not finite.
         """
         loss = self.trainer.strategy.reduce(torch.stack(self._losses).mean(), reduce_op="mean")
         self._losses.clear()
         norm = clip_gradients(self.parameters(), self.recipe.clip_norm)
-        self.gradient_norm = float(norm)
         if not (loss.isfinite() and norm.isfinite()):
-            losses = torch.cat(self._example_losses)
-            raise NotFiniteError(self.global_step + 1, float(loss), self.gradient_norm, losses)
-        self._example_losses.clear()
+            raise FloatingPointError(
+                f"update {self.global_step}: loss {float(loss)}, gradient norm {float(norm)}; the "
+                f"weights are still those before it. Lower recipe.lr, or look at the data"
+            )
         self.log("loss", loss, prog_bar=True)
         self.log("gradient_norm", norm)
         self.log("lr", optimizer.param_groups[0]["lr"], prog_bar=True)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> list[list[int]]:
         """For every example the tokens of its answer, padding and end of sequence included."""
-        if not batch.rows:
-            return []
         self._seed_place(batch_idx)
-        answers = self.decoding(
+        return self.answers(batch).tolist()
+
+    def answers(self, batch: Batch) -> Tensor:
+        """The answer to every prompt, [B, M]."""
+        together = partial(any_of_all, device=self.device)
+        return self.decoding(
             self.model,
             batch.images,
             batch.tokens,
@@ -139,8 +137,8 @@ class TransferModule(LightningModule):
             max_new_tokens=self.recipe.text_length,
             end=self.end,
             image_rows=batch.image_rows,
+            agree=together if is_sharded(self) else alone,
         )
-        return answers.tolist()
 
     def _seed_place(self, batch_idx: int) -> None:
         """Makes chance depend on the place in the run alone, so that a resumed run repeats it."""
@@ -164,6 +162,7 @@ class TransferModule(LightningModule):
         weights = checkpoint["state_dict"]
         checkpoint["state_dict"] = {name: weights[name] for name in names}
         checkpoint["base"] = None if self.base is None else asdict(self.base)
+        checkpoint["passes"] = self.trainer.accumulate_grad_batches
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Looks at a checkpoint before it is gone on with.
@@ -178,3 +177,5 @@ class TransferModule(LightningModule):
             names=learning(self),
             base=self.base,
         )
+        now = self.trainer.accumulate_grad_batches
+        recount(checkpoint["loops"]["fit_loop"], saved=checkpoint["passes"], now=now)

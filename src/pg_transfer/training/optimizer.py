@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from pg_transfer.adapters import part_of
 from pg_transfer.training.recipe import Recipe
+from pg_transfer.training.sharding import whole
 from pg_transfer.training.tuning import Learning
 
 # The reference decays what is called `kernel`: convolution, attention, MLP and projector weights of
@@ -28,14 +29,15 @@ def adamw(model: nn.Module, recipe: Recipe, parts: Mapping[str, Learning]) -> to
     """The optimiser over what learns, in one group for each learning rate and decay.
 
     Kernels decay where they learn themselves; adapters, which stand for a change of them, do not.
+    Its state names them, and can so be read into whatever holds the same parameters.
     """
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    groups: dict[tuple[float, float], list[tuple[str, nn.Parameter]]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             lr = parts[part_of(name)].lr
             assert lr is not None
             decay = recipe.weight_decay / lr if KERNEL.fullmatch(name) else 0.0
-            groups.setdefault((lr, decay), []).append(parameter)
+            groups.setdefault((lr, decay), []).append((name, parameter))
     return torch.optim.AdamW(
         [
             {"params": parameters, "lr": lr, "weight_decay": decay}
@@ -53,7 +55,7 @@ def clip_gradients(parameters: Iterable[nn.Parameter], clip_norm: float) -> Tens
     Unlike torch's, the scale has no epsilon in it (optax clip_by_global_norm).
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
-    norm = torch.nn.utils.get_total_norm(gradients)
+    norm = whole(torch.nn.utils.get_total_norm(gradients))
     scale = (clip_norm / norm).clamp(max=1.0)
     for gradient in gradients:
         gradient.mul_(scale)

@@ -26,11 +26,11 @@ from torch import Tensor, nn
 from pg_transfer.adapters.portable import readable
 from pg_transfer.model.checkpoint.names import POSITIONS
 from pg_transfer.model.paligemma import PaliGemma
+from pg_transfer.training.replacing import clear, put
+from pg_transfer.training.shards import LIGHTNING, WEIGHTS, Shards, read_rest, read_whole
 
 LAST, BEST = "last.ckpt", "best.safetensors"
 SUFFIXES = (".ckpt", ".safetensors")
-LIGHTNING = "model."
-"""What Lightning puts before our names: the attribute that the module has the model in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +116,19 @@ def read_weights(path: Path, model: PaliGemma, *, base: Base | None = None) -> i
         FileNotFoundError: no such file.
         ValueError: it is no checkpoint of ours, or one of another model or base.
     """
-    if not path.is_file():
+    if not path.exists():
         there = [file.name for file in sorted(path.parent.glob("*")) if file.suffix in SUFFIXES]
         raise FileNotFoundError(
             f"no checkpoint {path}; in its folder: {', '.join(there) or 'none'}"
         )
-    try:
-        read = _read_safetensors if path.suffix == ".safetensors" else _read_lightning
-        weights, saved, step = read(path)
-    except Exception as error:
-        raise _unreadable(path, error) from error
+    if path.is_dir():
+        weights, saved, step = _read_folder(path)
+    else:
+        try:
+            read = _read_safetensors if path.suffix == ".safetensors" else _read_lightning
+            weights, saved, step = read(path)
+        except Exception as error:
+            raise _unreadable(path, error) from error
     require_fit(str(path), weights, saved, names=learning(model), base=base)
     is_empty = any(parameter.is_meta for parameter in model.parameters())
     try:
@@ -136,21 +139,17 @@ def read_weights(path: Path, model: PaliGemma, *, base: Base | None = None) -> i
     return step
 
 
-def require_finite(source: str, model: nn.Module) -> None:
-    """Raises ValueError if a weight of `model`, which came from `source`, is NaN or infinite."""
-    for name, parameter in model.named_parameters():
-        values = parameter.detach()
-        if not values.is_floating_point() or values.sum().isfinite():
-            continue
-        if bad := int((~values.isfinite()).sum()):
-            raise ValueError(
-                f"{source}: {bad:,} of the {values.numel():,} values of {name} are not finite (NaN "
-                f"or infinity): nothing can be learnt or answered with them. Take an earlier "
-                f"checkpoint, or download the weights again"
-            )
-
-
 Read = tuple[dict[str, Tensor], dict[str, str] | None, int]
+
+
+def _read_folder(path: Path) -> Read:
+    rest, shards = read_rest(path).content, Shards(path)
+    weights = {
+        key.removeprefix(f"{WEIGHTS}/{LIGHTNING}"): shards.rows(key, 0, shards.length(key))
+        for key in shards.keys
+        if key.startswith(f"{WEIGHTS}/")
+    }
+    return weights, rest["base"], int(rest["global_step"])
 
 
 def _read_lightning(path: Path) -> Read:
@@ -200,15 +199,29 @@ class WholeFiles(TorchCheckpointIO):
         map_location: Any | None = lambda storage, _: storage,
         weights_only: bool | None = None,
     ) -> dict[str, Any]:
-        """What `path` holds.
+        """What `path` holds, a file or a folder.
 
         Raises:
             ValueError: it is damaged.
         """
+        if Path(path).is_dir():
+            return read_whole(Path(path))
         try:
             return super().load_checkpoint(path, map_location, weights_only)
         except (RuntimeError, EOFError, UnpicklingError) as error:
             raise _unreadable(path, error) from error
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """A checkpoint in one file, of which no more is read than is looked at.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (RuntimeError, EOFError, UnpicklingError) as error:
+        raise _unreadable(path, error) from error
 
 
 def _unreadable(path: object, error: Exception) -> ValueError:
@@ -239,11 +252,12 @@ def whole(path: Path) -> Iterator[Path]:
     """A path to write to, which takes the place of `path` once all of it is on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
+    clear(unfinished)
     try:
         yield unfinished
         with unfinished.open("rb+") as file:
             os.fsync(file.fileno())
-        unfinished.replace(path)
+        put(unfinished, path)
     except Exception:
         _require_room(unfinished)
         raise
