@@ -30,7 +30,7 @@ from pg_transfer.model.config import PaliGemmaConfig, released
 from pg_transfer.task import Answer, Draw, Example, Scores, Task
 from pg_transfer.text.tokenizer import load_tokenizer
 from pg_transfer.training import prepared_images
-from pg_transfer.training.batches import Antialias, Reader, collate
+from pg_transfer.training.batches import Antialias, Item, Reader, collate
 from pg_transfer.training.prepared_images import PreparedImages
 
 RESOLUTIONS = {224: 32, 448: 32, 896: 64}
@@ -137,7 +137,7 @@ def epoch(reader: Reader) -> None:
     examples = reader.task.examples("train")
     for start in range(0, len(examples), 8):
         chosen = enumerate(examples[start : start + 8], start)
-        collate([(row, *reader.lesson(one, Draw(0, one.id, 0))) for row, one in chosen])
+        collate([Item(row, *reader.lesson(one, Draw(0, one.id, 0))) for row, one in chosen])
 
 
 def training_flops(config: PaliGemmaConfig, text_length: int) -> float:

@@ -80,7 +80,7 @@ ALLOWED = {
         "pg_transfer.model", "pg_transfer.run_settings", "pg_transfer.sources", "pg_transfer.text",
     },
     "pg_transfer.assemble": {
-        "pg_transfer.answers", "pg_transfer.loading", "pg_transfer.sources",
+        "pg_transfer.answers", "pg_transfer.loading", "pg_transfer.release", "pg_transfer.sources",
         "pg_transfer.task", "pg_transfer.hub", "pg_transfer.text", "pg_transfer.model",
         "pg_transfer.training", "pg_transfer.console", "pg_transfer.settings", "pg_transfer.splits",
     },

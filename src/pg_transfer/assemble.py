@@ -5,6 +5,7 @@ What can be wrong with the user's input is looked at first, and weights are read
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from pg_transfer.loading import tokenizer_of
 from pg_transfer.model.config import released
 from pg_transfer.model.decoding import Decoding
 from pg_transfer.model.paligemma import PaliGemma
+from pg_transfer.release import missing_images_allowed
 from pg_transfer.settings import (
     read_antialias,
     refuse_foreign_codec,
@@ -34,15 +36,17 @@ from pg_transfer.text.tokenizer import Tokenizer
 from pg_transfer.training.batches import Reader, accumulation
 from pg_transfer.training.checkpoints import KeepCheckpoints
 from pg_transfer.training.data import TransferData
+from pg_transfer.training.left_out import LeftOut
 from pg_transfer.training.metrics_log import KeepLog, MetricsLog
 from pg_transfer.training.module import TransferModule
 from pg_transfer.training.prepared_images import PreparedImages
 from pg_transfer.training.recipe import Recipe
 from pg_transfer.training.scoring import ScoreTask
 from pg_transfer.training.sharding import FullySharded
+from pg_transfer.training.trouble import TellTrouble
 from pg_transfer.training.tuning import Tuning, read_tuning
 from pg_transfer.training.watching import CountCuts, Progress, Speedometer
-from pg_transfer.training.weights import LAST, WholeFiles, read_weights
+from pg_transfer.training.weights import LAST, WholeFiles, read_weights, require_finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class Run:
     trainer: Trainer
     scorer: ScoreTask
     cuts: CountCuts
+    left_out: LeftOut
+    trouble: TellTrouble
     speed: Speedometer
     report: list[str]
     remarks: list[str]
@@ -109,6 +115,14 @@ def assemble(
         ValueError: settings that do not fit each other.
         FileNotFoundError: data, weights or the tokenizer are not where the settings say.
     """
+    skips = config.get("on_error") == "skip"  # runs of earlier versions do not have it
+    with missing_images_allowed() if skips else nullcontext():
+        return _assemble(config, folder, checkpoint, is_weightless)
+
+
+def _assemble(
+    config: DictConfig, folder: Path, checkpoint: Path | None, is_weightless: bool
+) -> Run:
     refuse_odd_values(config)
     recipe = Recipe(**OmegaConf.to_container(config.recipe, resolve=True))  # type: ignore[arg-type]
     tuning = read_tuning(OmegaConf.to_container(config.tuning, resolve=True))  # type: ignore[arg-type]
@@ -142,7 +156,8 @@ def assemble(
     cuts = CountCuts(data, scorer, action=config.on_cut)
     keeper = KeepCheckpoints(folder / "checkpoints", scorer, minutes=config.checkpoint_minutes)
     speed = Speedometer(recipe.batch_size)
-    watchers: list[Callback] = [Progress(), speed, cuts, scorer, keeper]
+    left_out, trouble = LeftOut(data, scorer, folder=folder), TellTrouble(data, folder=folder)
+    watchers: list[Callback] = [Progress(), speed, cuts, scorer, left_out, trouble, keeper]
     log = None
     if learns:
         log = MetricsLog(folder, goes_on=(folder / "checkpoints" / LAST).exists())
@@ -160,7 +175,11 @@ def assemble(
     )  # fmt: skip
     if checkpoint is not None and not is_given:
         scorer.step = read_weights(checkpoint, model, base=module.base)
-    return Run(folder, task, module, data, trainer, scorer, cuts, speed, report, remarks)
+    if not (is_weightless or is_given):
+        require_finite(str(checkpoint or config.model.weights), module.model)
+    return Run(
+        folder, task, module, data, trainer, scorer, cuts, left_out, trouble, speed, report, remarks
+    )
 
 
 def build_task(config: DictConfig) -> Task:
@@ -190,6 +209,7 @@ def build_data(
             flag: PreparedImages(Path(folder), resolution=config.resolution, antialias=flag)
             for flag in flags
         },
+        skips=config.get("on_error") == "skip",
     )
     return TransferData(
         reader,

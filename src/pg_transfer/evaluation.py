@@ -37,7 +37,7 @@ def evaluate(config: DictConfig) -> None:
         settings.model.tokenizer = str(folder)
         if config.weights is not None:
             settings.model.weights = config.weights
-        for key in ("beams", "temperature", "nucleus", "evaluation_batch"):
+        for key in ("beams", "temperature", "nucleus", "evaluation_batch", "on_error"):
             if config[key] is not None:
                 settings[key] = config[key]
         if config.root is not None:
@@ -122,13 +122,15 @@ def report_run(
 ) -> None:
     """Shows and saves the report on the scores of a model; one process does."""
     if not run.trainer.is_global_zero:
+        run.scorer.forget()
         return
     facts = {"step": run.step, "decoding": run.module.decoding.label or "greedy"}
     report = build_report(
         scores, run.task.formulas, **what(settings),
-        facts=facts, notes=run.remarks, before=before,
+        facts=facts, notes=[*run.remarks, *run.left_out.remarks(list(scores))], before=before,
     )  # fmt: skip
     show_report(report, run.folder / f"{name}.md")
+    run.scorer.forget()
     say_where({split: run.scorer.results[split].record for split in scores})
 
 

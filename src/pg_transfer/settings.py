@@ -80,7 +80,7 @@ LEAST = {
     "resolution": 1, "seed": 0, "micro_batch": 1, "evaluation_batch": 1, "workers": 0,
     "validations": 1, "pictured": 0, "page": 0,
 }  # fmt: skip
-CHOICES = {"on_cut": ("report", "error")}
+CHOICES = {"on_cut": ("report", "error"), "on_error": ("stop", "skip")}
 
 
 def refuse_odd_values(config: DictConfig) -> None:
@@ -93,8 +93,9 @@ def refuse_odd_values(config: DictConfig) -> None:
     if type(minutes) not in (int, float) or not minutes >= 0:
         raise ValueError(f"checkpoint_minutes={minutes} is no number of minutes from 0 up")
     for name, choices in CHOICES.items():
-        if config[name] not in choices:
-            raise ValueError(f"{name}={config[name]} is none of {', '.join(choices)}")
+        # Runs of earlier versions do not have all of them.
+        if (value := config.get(name, choices[0])) not in choices:
+            raise ValueError(f"{name}={value} is none of {', '.join(choices)}")
 
 
 def refuse_rounded_updates(parts: Mapping[str, Learning], precision: str) -> None:

@@ -63,6 +63,8 @@ def transfer(config: DictConfig) -> None:
     CONSOLE.print(facts_table("training", run.speed.report()))
     if cut := run.cuts.report():
         say(f"cut: {cut}")
+    if large := run.trouble.report():
+        say(f"gradients: {large}")
     say(f"again: python evaluate.py run={folder}")
 
 

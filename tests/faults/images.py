@@ -8,12 +8,20 @@ from tests.faults.making import (
     bomb,
     cut_short,
     deep_pixels,
+    no_images,
     trained,
     with_file,
     without,
 )
 
 IMAGES = [
+    Fault(
+        "too many broken images to go on without",
+        no_images,
+        (*ON_TEXTVQA, "on_error=skip"),
+        "10 examples drawn one after the other cannot be read, too many to go on without; the "
+        "last is example …: no image file data/textvqa/train_images/….jpg",
+    ),
     Fault(
         "an absent image",
         without("train_images/train02.jpg"),

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from pg_transfer.text.tokenizer import BUILTIN
 from tests import data_sets
 from tests.faults.commands import call
 
@@ -105,6 +106,20 @@ def bomb() -> bytes:
 def deep_pixels(folder: Path) -> None:
     whole(folder)
     Image.fromarray(np.ones((4, 4), np.float32)).save(folder / IMAGE, format="TIFF")
+
+
+def no_images(folder: Path) -> None:
+    whole(folder)
+    shutil.rmtree(folder / TEXTVQA / "train_images")
+    (folder / TEXTVQA / "train_images").mkdir()
+
+
+def other_token(folder: Path) -> None:
+    """TextVQA, and a tokenizer that calls the end of a sequence something else."""
+    whole(folder)
+    content = BUILTIN.read_bytes()
+    assert b"<eos>" in content
+    (folder / "tokenizer.model").write_bytes(content.replace(b"<eos>", b"<end>"))
 
 
 def edit(path: Path, change: Callable[[Any], object]) -> None:
@@ -261,3 +276,8 @@ def narrowed(content: dict[str, Any]) -> None:
     weights = content["state_dict"]
     name = next(name for name, value in weights.items() if value.ndim == 2)
     weights[name] = weights[name][:, :-1].clone()
+
+
+def with_nan(content: dict[str, Any]) -> None:
+    """One value of the checkpoint's weights is none."""
+    content["state_dict"]["model.model.language_model.norm.weight"][3] = float("nan")

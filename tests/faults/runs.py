@@ -17,6 +17,7 @@ from tests.faults.making import (
     train,
     trained,
     whole,
+    with_nan,
 )
 
 RUNS = [
@@ -24,8 +25,9 @@ RUNS = [
         "a loss that is not finite",
         whole,
         (*ON_TEXTVQA, "recipe.lr=1e30", "recipe.epochs=3"),
-        "update 1: loss nan, gradient norm nan; the weights are still those before it. Lower "
-        "recipe.lr, or look at the data",
+        "update 2: loss nan, gradient norm nan; the weights are still those before it. Lower "
+        "recipe.lr, or look at the data. Its examples, each with its loss, are in "
+        "run/not_finite-update000002.json",
     ),
     Fault(
         "the folder of a run with other settings",
@@ -94,6 +96,15 @@ RUNS = [
         checkpoint("other.ckpt", narrowed),
         ("run=run", "checkpoint=other.ckpt"),
         "other.ckpt is of another size than this model: …",
+        program="evaluate.py",
+    ),
+    Fault(
+        "a checkpoint with weights that are no numbers",
+        checkpoint("other.ckpt", with_nan),
+        ("run=run", "checkpoint=other.ckpt"),
+        "other.ckpt: 1 of the … values of model.language_model.norm.weight are not finite (NaN or "
+        "infinity): nothing can be learnt or answered with them. Take an earlier checkpoint, or "
+        "download the weights again",
         program="evaluate.py",
     ),
     Fault(

@@ -7,6 +7,7 @@ from tests.faults.making import (
     ON_TEXTVQA,
     also,
     file,
+    other_token,
     refcoco,
     whole,
 )
@@ -54,6 +55,14 @@ WEIGHTS = [
         also(whole, file("tokenizer.json", b'{"version": "1.0"}')),
         (*ON_TEXTVQA, "model.tokenizer=tokenizer.json"),
         "tokenizer.json cannot be read as a tokenizer: …",
+    ),
+    Fault(
+        "a tokenizer with another token in the place of one of PaliGemma's",
+        other_token,
+        (*ON_TEXTVQA, "model.tokenizer=tokenizer.model"),
+        "tokenizer.model is not a PaliGemma tokenizer: it has no <eos> token. Use the "
+        'tokenizer.model or tokenizer.json of a google/paligemma checkpoint, or "builtin" for '
+        "the tiny model",
     ),
     Fault(
         "a folder without a tokenizer",

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from pg_transfer.assemble import assemble
 from pg_transfer.model.decoding import Decoding
 from pg_transfer.settings import register_resolvers
-from pg_transfer.training.scoring import gathered
+from pg_transfer.training.scoring import together as gathered
 from pg_transfer.training.weights import LAST
 from tasks.shapes import SPLITS
 
@@ -76,6 +76,7 @@ def outcome(folder: Path, *options: str, resume: Path | None = None) -> dict[str
     run.trainer.callbacks.append(seen)  # type: ignore[attr-defined]
     run.trainer.fit(run.module, run.data, ckpt_path=resume, weights_only=True)
     never, at_once = run.module.end, run.data.reader.tokenizer.encode("\n")[0]
+    run.data.begin = lambda _: 0  # every time anew: what ends an answer is no setting
     ends = {"long": never, "short": at_once}
     if run.trainer.world_size > 1:  # one is done long before the other
         ends["mixed"] = never if run.trainer.global_rank else at_once

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from pg_transfer.text.sequence import Layout
-from pg_transfer.training.batches import Batch, collate, value_range
+from pg_transfer.training.batches import Batch, Item, collate, value_range
 
 
 def loaded(*pixels: np.ndarray) -> Batch:
     layout = Layout(np.array([2, 5, 9, 1]), prefix_length=2, length=4, cut=None)
-    return collate([(row, image, layout) for row, image in enumerate(pixels)])
+    return collate([Item(row, image, layout) for row, image in enumerate(pixels)])
 
 
 @pytest.mark.golden

@@ -50,12 +50,13 @@ def test_training_and_evaluation_have_an_antialias_flag_each(
     whole = images.open_image(example.image)
     small = {flag: images.resize(whole, 8, antialias=flag) for flag in (True, False)}
     assert not np.array_equal(small[True], small[False])
-    _, lesson, layout = Lessons(ours, [example], seed=0)[0, 0]
-    np.testing.assert_array_equal(lesson, small[train])
+    lesson = Lessons(ours, [example], seed=0)[0, 0]
+    np.testing.assert_array_equal(lesson.pixels, small[train])
+    layout = lesson.layout
     assert layout.length > layout.prefix_length
     assert ours.lesson(example, Draw(0, example.id, 0))[1].tokens.tolist() == layout.tokens.tolist()
-    _, prompt, _ = Prompts(ours, [example], batch=1, rank=0, processes=1)[0]
-    np.testing.assert_array_equal(prompt, small[evaluate])
+    prompt = Prompts(ours, [example], batch=1, rank=0, processes=1)[0]
+    np.testing.assert_array_equal(prompt.pixels, small[evaluate])
 
 
 class Album(Task):

@@ -26,7 +26,7 @@ from pg_transfer.model.decoding import Decoding
 from pg_transfer.segmentation.codec import load_codec
 from pg_transfer.segmentation.masks import MaskCodec
 from pg_transfer.text.sequence import prompt_layout
-from pg_transfer.training.batches import collate
+from pg_transfer.training.batches import Item, collate
 
 Pictures = Picture | list[Picture] | tuple[Picture, ...]
 
@@ -143,7 +143,7 @@ class AnsweringModel:
         layouts = [prompt_layout(p, tokenizer=tokenizer, text_length=window) for p in prefixes]
         device = model.lm_head.weight.device
         resized = [resize(p, self.loaded.resolution, antialias=manner.antialias) for p in pixels]
-        batch = collate(list(zip(range(len(pixels)), resized, layouts, strict=True))).to(device)
+        batch = collate(list(map(Item, range(len(pixels)), resized, layouts))).to(device)
         mixed = manner.mixed and model.lm_head.weight.dtype == torch.float32
         with torch.autocast(device.type, torch.bfloat16, enabled=mixed and device.type == "cuda"):
             answers = manner.decoding(

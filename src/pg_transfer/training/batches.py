@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +19,26 @@ from pg_transfer.task import Draw, Example, Image, OneImage, Task
 from pg_transfer.text.sequence import Cut, Layout, prompt_layout, training_layout
 from pg_transfer.text.tokenizer import Tokenizer
 from pg_transfer.training.prepared_images import PreparedImages
+
+
+class Unreadable(NamedTuple):
+    """An example whose image could not be read.
+
+    Attributes:
+        row: its place in its split.
+        reason: with its id and the file.
+    """
+
+    row: int
+    reason: str
+
+
+class ImageError(ValueError):
+    """An example's image cannot be read; the message names both."""
+
+
+class MissingImageError(ImageError, FileNotFoundError):
+    """There is none."""
 
 
 @dataclass(slots=True)
@@ -33,6 +54,8 @@ class Batch:
         rows: for each example its place in its split.
         cuts: for each example what its text window was too short for.
         image_rows: [B], which of the images each example is about; None if each has its own.
+        faults: what could not be read: in place of the lessons that are here, or of the images of
+            these prompts.
     """
 
     images: Tensor
@@ -42,6 +65,7 @@ class Batch:
     rows: list[int]
     cuts: list[Cut | None]
     image_rows: Tensor | None = None
+    faults: list[Unreadable] = field(default_factory=list)
 
     def to(self, device: torch.device, non_blocking: bool = False) -> Batch:
         """The same batch with its tensors on `device`, the images as the model takes them."""
@@ -70,12 +94,20 @@ def value_range(pixels: Tensor) -> Tensor:
     return values.div_(values.new_full((), 255)).mul_(2).sub_(1)
 
 
-Item = tuple[int, np.ndarray, Layout]
+class Item(NamedTuple):
+    """What a batch is made of: see `Batch`."""
+
+    row: int
+    pixels: np.ndarray
+    layout: Layout
+    faults: tuple[Unreadable, ...] = ()
 
 
 def collate(items: Sequence[Item]) -> Batch:
     """A batch of what `Lessons` or `Prompts` gave, in a window no longer than its longest text."""
-    rows, pixels, layouts = zip(*items, strict=True)
+    if not items:
+        return nothing()
+    rows, pixels, layouts, faults = zip(*items, strict=True)
     window = max(layout.length for layout in layouts)
     distinct = {id(array): array for array in pixels}
     places = {key: place for place, key in enumerate(distinct)}
@@ -88,7 +120,15 @@ def collate(items: Sequence[Item]) -> Batch:
         lengths=torch.tensor([layout.length for layout in layouts]),
         rows=list(rows),
         cuts=[layout.cut for layout in layouts],
+        faults=[fault for those in faults for fault in those],
     )
+
+
+def nothing() -> Batch:
+    """A batch without examples."""
+    none = torch.empty(0, dtype=torch.int64)
+    images = torch.empty(0, 1, 1, 3, dtype=torch.uint8)
+    return Batch(images, none.reshape(0, 0), none, none, rows=[], cuts=[])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +156,7 @@ class Reader:
         antialias: in the resize; each transfer has its own settings.
         prepared: for either value of that flag where image files are kept once they are resized;
             empty to decode them every time.
+        skips: an image that cannot be read is left out and told of; otherwise it is an error.
     """
 
     task: Task
@@ -124,6 +165,7 @@ class Reader:
     text_length: int
     antialias: Antialias
     prepared: Mapping[bool, PreparedImages] = field(default_factory=dict)
+    skips: bool = False
 
     def lesson(self, example: Example, draw: Draw) -> tuple[np.ndarray, Layout]:
         """The image, uint8 [R, R, 3]; prefix and suffix, as drawn this time."""
@@ -146,20 +188,25 @@ class Reader:
             known = self._pixels(example, antialias=self.antialias.evaluate)
         return known, layout
 
+    def blank(self, example: Example) -> np.ndarray:
+        """Something in place of an image that cannot be read."""
+        one = np.zeros((self.resolution, self.resolution, 3), np.uint8)
+        return np.stack([one] * len(example.images)) if isinstance(example.image, tuple) else one
+
     def _pixels(self, example: Example, *, antialias: bool) -> np.ndarray:
         """The image, resized: uint8 [R, R, 3]; of several, [F, R, R, 3].
 
         Raises:
-            FileNotFoundError: there is no such file; the message names it and the example.
-            ValueError: it is no image; likewise.
+            MissingImageError: there is no such file; the message names it and the example.
+            ImageError: it is no image; likewise.
         """
         try:
             resized = [self._resized(image, antialias=antialias) for image in example.images]
             return np.stack(resized) if isinstance(example.image, tuple) else resized[0]
         except FileNotFoundError as error:
-            raise FileNotFoundError(f"example {example.id!r}: {error}") from error
+            raise MissingImageError(f"example {example.id!r}: {error}") from error
         except ValueError as error:
-            raise ValueError(f"example {example.id!r}: {error}") from error
+            raise ImageError(f"example {example.id!r}: {error}") from error
 
     def _resized(self, source: OneImage, *, antialias: bool) -> np.ndarray:
         if isinstance(source, Path) and antialias in self.prepared:
@@ -168,16 +215,39 @@ class Reader:
         return images.resize(pixels, self.resolution, antialias=antialias)
 
 
+MOST_IN_A_ROW = 10
+"""Examples that cannot be read before it is not they that are at fault, but where they lie."""
+
+
 class Lessons(Dataset[Item]):
-    """Training examples, asked for by (row, epoch)."""
+    """Training examples, asked for by (row, epoch).
+
+    If the reader skips, one that cannot be read is replaced by another, which depends on the seed,
+    the row and the epoch alone: batches keep their size, and a resumed run finds the same.
+    """
 
     def __init__(self, reader: Reader, examples: Sequence[Example], seed: int) -> None:
         self.reader, self.examples, self.seed = reader, examples, seed
 
     def __getitem__(self, index: tuple[int, int]) -> Item:
         row, epoch = index
-        example = self.examples[row]
-        return row, *self.reader.lesson(example, Draw(self.seed, example.id, epoch))
+        chance = np.random.default_rng([self.seed, epoch, row])
+        faults: list[Unreadable] = []
+        while True:
+            example = self.examples[row]
+            try:
+                lesson = self.reader.lesson(example, Draw(self.seed, example.id, epoch))
+                return Item(row, *lesson, tuple(faults))
+            except ImageError as error:
+                if not self.reader.skips:
+                    raise
+                faults.append(Unreadable(row, str(error)))
+                if len(faults) == MOST_IN_A_ROW:
+                    raise ValueError(
+                        f"{MOST_IN_A_ROW} examples drawn one after the other cannot be read, too "
+                        f"many to go on without; the last is {error}"
+                    ) from error
+            row = int(chance.integers(len(self.examples)))
 
 
 class Prompts(Dataset[Item]):
@@ -185,7 +255,9 @@ class Prompts(Dataset[Item]):
 
     They are asked for in order, so that an image is read once; to those who share it the very same
     array is given. Of several processes, each takes an equal stretch, in equally many batches: they
-    may have to compute them together. Where there are too few for that, one is given to two.
+    may have to compute them together. Where there are too few for that, one is given to two. If the
+    reader skips, an image that cannot be read is a black one: the batch stays what it is, and the
+    answer does not count.
 
     Attributes:
         batches: the places of the examples that are answered at once.
@@ -221,9 +293,15 @@ class Prompts(Dataset[Item]):
         row = self.rows[index]
         example = self.examples[row]
         image, known = self._latest
-        pixels, layout = self.reader.prompt(example, known if image == example.image else None)
+        try:
+            pixels, layout = self.reader.prompt(example, known if image == example.image else None)
+        except ImageError as error:
+            if not self.reader.skips:
+                raise
+            pixels, layout = self.reader.prompt(example, self.reader.blank(example))
+            return Item(row, pixels, layout, (Unreadable(row, str(error)),))
         self._latest = example.image, pixels
-        return row, pixels, layout
+        return Item(row, pixels, layout)
 
 
 def cut(rows: int, *, batch: int, count: int) -> list[list[int]]:

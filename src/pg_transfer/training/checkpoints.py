@@ -78,6 +78,7 @@ class KeepCheckpoints(Callback):
     def _save_last(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(self.folder / LAST)
         self._since = time.monotonic()
+        self.scorer.forget(before=trainer.global_step)
 
     def _save_best(self, trainer: Trainer, module: LightningModule) -> None:
         assert isinstance(module, TransferModule)

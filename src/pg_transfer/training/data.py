@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import traceback
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pg_transfer.splits import Splits
 from pg_transfer.task import Example
@@ -92,6 +92,37 @@ class LessonLoader(BatchLoader):
         return self.order.micro_batch * self.order.processes
 
 
+class Rest(Sampler[list[int]]):
+    """Batches in order, the first ones empty.
+
+    Attributes:
+        answered: how many batches are empty, as they have been answered already.
+    """
+
+    def __init__(self, batches: Sequence[list[int]]) -> None:
+        self.batches, self.answered = batches, 0
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for number, batch in enumerate(self.batches):
+            yield [] if number < self.answered else batch
+
+
+class PromptLoader(BatchLoader):
+    """Loads prompts; at the beginning it asks how many batches have been answered already."""
+
+    def __init__(self, prompts: Prompts, *, workers: int, begin: Callable[[Prompts], int]) -> None:
+        self.rest = Rest(prompts.batches)
+        super().__init__(prompts, workers=workers, batch_sampler=self.rest)
+        self.prompts, self.begin = prompts, begin
+
+    def __iter__(self) -> Iterator[Batch]:
+        self.rest.answered = self.begin(self.prompts)
+        yield from super().__iter__()
+
+
 class TransferData(LightningDataModule):
     """Examples of the splits of a task, ready to be loaded.
 
@@ -104,6 +135,9 @@ class TransferData(LightningDataModule):
         evaluation_batch: prompts answered at once by one process.
         workers: loading processes beside the training one; 0 loads in it.
         seed: of the order and of the choice among targets.
+
+    Attributes:
+        begin: asked at the beginning of an evaluation how many batches are answered already.
     """
 
     def __init__(
@@ -123,6 +157,7 @@ class TransferData(LightningDataModule):
         self.batch_size, self.micro_batch = batch_size, micro_batch
         self.evaluation_batch, self.workers, self.seed = evaluation_batch, workers, seed
         self.steps = 0
+        self.begin: Callable[[Prompts], int] = lambda _: 0
         self.splits = Splits(reader.task)
 
     def examples(self, split: str) -> Sequence[Example]:
@@ -178,4 +213,6 @@ class TransferData(LightningDataModule):
             rank=self._rank,
             processes=self._processes,
         )
-        return BatchLoader(prompts, batch_sampler=prompts.batches, workers=self.workers)
+        return PromptLoader(
+            prompts, workers=self.workers, begin=lambda prompts: self.begin(prompts)
+        )

@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
+from torch.distributed.fsdp import FSDPModule
 
 from pg_transfer.model.decoding import GREEDY, Decoding
 from pg_transfer.model.generate import alone
@@ -31,6 +32,23 @@ from pg_transfer.training.weights import Base, fingerprint, learning, require_fi
 from pg_transfer.training.world_size import recount
 
 
+class NotFiniteError(FloatingPointError):
+    """An update could not be made.
+
+    Attributes:
+        step: which update of the run it would have been, counted from 1.
+        norm: of its gradient.
+        losses: of its examples, on this process: [B] of each micro-batch.
+    """
+
+    def __init__(self, step: int, loss: float, norm: float, losses: Tensor) -> None:
+        super().__init__(
+            f"update {step}: loss {loss}, gradient norm {norm}; the weights are still those before "
+            f"it. Lower recipe.lr, or look at the data"
+        )
+        self.step, self.norm, self.losses = step, norm, losses
+
+
 class TransferModule(LightningModule):
     """Teaches a PaliGemma one task by predicting the suffixes, and has it answer prompts.
 
@@ -43,6 +61,9 @@ class TransferModule(LightningModule):
         decoding: how answers are found; by default the likeliest token each time.
         tuning: what of the model learns; adapters are attached here.
         source: what the weights are, for checkpoints that hold a part of them.
+
+    Attributes:
+        gradient_norm: of the last update, before clipping.
     """
 
     def __init__(
@@ -61,7 +82,9 @@ class TransferModule(LightningModule):
         self.model = model
         self.recipe, self.steps, self.end, self.seed = recipe, steps, end, seed
         self.decoding = decoding
+        self.gradient_norm = 0.0
         self._losses: list[Tensor] = []
+        self._example_losses: list[Tensor] = []
         self.parts = tuning.parts(recipe)
         needs_base = tuning.needs_base(recipe) and not model.lm_head.weight.is_meta
         self.base = Base(source, fingerprint(model)) if needs_base else None
@@ -80,8 +103,10 @@ class TransferModule(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The mean of the examples' mean losses."""
         self._seed_place(batch_idx)
-        loss = self.losses(batch).mean()
+        losses = self.losses(batch)
+        loss = losses.mean()
         self._losses.append(loss.detach())
+        self._example_losses.append(losses.detach())
         return loss
 
     def losses(self, batch: Batch) -> Tensor:
@@ -107,24 +132,29 @@ class TransferModule(LightningModule):
         """Clips, and logs what the step is made of.
 
         Raises:
-            FloatingPointError: the loss or the gradients are not finite.
+            NotFiniteError: the loss or the gradients are not finite.
         """
         loss = self.trainer.strategy.reduce(torch.stack(self._losses).mean(), reduce_op="mean")
         self._losses.clear()
         norm = clip_gradients(self.parameters(), self.recipe.clip_norm)
+        self.gradient_norm = float(norm)
         if not (loss.isfinite() and norm.isfinite()):
-            raise FloatingPointError(
-                f"update {self.global_step}: loss {float(loss)}, gradient norm {float(norm)}; the "
-                f"weights are still those before it. Lower recipe.lr, or look at the data"
-            )
+            losses = torch.cat(self._example_losses)
+            raise NotFiniteError(self.global_step + 1, float(loss), self.gradient_norm, losses)
+        self._example_losses.clear()
         self.log("loss", loss, prog_bar=True)
         self.log("gradient_norm", norm)
         self.log("lr", optimizer.param_groups[0]["lr"], prog_bar=True)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> list[list[int]]:
         """For every example the tokens of its answer, padding and end of sequence included."""
+        if not batch.rows:
+            return []
         self._seed_place(batch_idx)
-        return self.answers(batch).tolist()
+        answers = self.answers(batch).tolist()
+        if isinstance(self, FSDPModule):
+            self.reshard()  # between steps no process holds more than its pieces
+        return answers
 
     def answers(self, batch: Batch) -> Tensor:
         """The answer to every prompt, [B, M]."""

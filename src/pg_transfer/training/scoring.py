@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 import torch.distributed
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
@@ -15,8 +17,15 @@ from pg_transfer.page import Side
 from pg_transfer.record import Record, write_record
 from pg_transfer.task import Answer, Scores
 from pg_transfer.text.tokenizer import Tokenizer
-from pg_transfer.training.batches import Batch
+from pg_transfer.training.answers_so_far import (
+    AnswersSoFar,
+    Given,
+    digest_of_prompts,
+    digest_of_weights,
+)
+from pg_transfer.training.batches import Batch, Prompts
 from pg_transfer.training.data import TransferData
+from pg_transfer.training.module import TransferModule
 
 T = TypeVar("T")
 
@@ -40,13 +49,17 @@ class Result(NamedTuple):
 class ScoreTask(Callback):
     """Scores every validation loop by the task's own metric, over the whole split.
 
-    In the midst of training a task's slow metrics are left aside.
+    In the midst of training a task's slow metrics are left aside. Answers are saved as they come,
+    and not asked for again where an evaluation was cut short.
 
     Attributes:
         split: what the next validation loop goes over.
         step: the update after which the present weights were saved, if they were read from a
             checkpoint; None while training.
         results: of each split, the last.
+        resumed: answers of this evaluation that an earlier one has left.
+        faults: of each split, the images that could not be read: why, by the example's id. The
+            answers about them are empty, and count.
 
     Args:
         data: whose prompts are answered.
@@ -72,10 +85,65 @@ class ScoreTask(Callback):
         self.split = data.validate
         self.step: int | None = None
         self.results: dict[str, Result] = {}
-        self._given: list[tuple[int, list[int]]] = []
+        self.resumed: list[Given] = []
+        self.faults: dict[str, dict[str, str]] = {}
+        self._given: list[Given] = []
+        self._trainer: Trainer | None = None
+        self._file: AnswersSoFar | None = None
+        self._files: dict[Path, tuple[int, AnswersSoFar]] = {}
+        data.begin = self.begin
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self._trainer = trainer
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._given = []
+        self._given, self.resumed, self._file = [], [], None
+
+    def begin(self, prompts: Prompts) -> int:
+        """Finds what has been answered already; how many batches, on all processes."""
+        trainer, examples = self._trainer, prompts.examples
+        assert trainer is not None
+        step, size = self._step(trainer), self.data.evaluation_batch
+        place = f"-{trainer.global_rank}-of-{trainer.world_size}" if trainer.world_size > 1 else ""
+        path = self.file_of(self.split, step).with_suffix(f".part{place}.jsonl")
+        self._file = AnswersSoFar(path, self._made_by(trainer, prompts))
+        self._files[path] = step, self._file
+        known = self._file.read(examples, prompts.rows, batch=size)
+        # All go through the same number of batches, as they may hold parts of one model.
+        answered = min(together([-(-len(known) // size)]))
+        self.resumed = known[: answered * size]
+        self._given = list(self.resumed)
+        self._file.start(examples, self.resumed)
+        return answered
+
+    def _made_by(self, trainer: Trainer, prompts: Prompts) -> dict[str, Any]:
+        """All that the answers depend on."""
+        module, reader = trainer.lightning_module, self.data.reader
+        assert isinstance(module, TransferModule)
+        return {
+            "weights": digest_of_weights(module.model),
+            "prompts": digest_of_prompts(prompts.examples, prompts.rows),
+            "decoding": asdict(module.decoding),
+            "seed": module.seed,
+            "batch": self.data.evaluation_batch,
+            "resolution": reader.resolution,
+            "antialias": reader.antialias.evaluate,
+            "text_length": reader.text_length,
+            "precision": str(trainer.precision),
+            "skips": reader.skips,
+            "torch": torch.__version__,
+        }
+
+    def forget(self, before: int | None = None) -> None:
+        """Removes answers that were saved as they came.
+
+        Args:
+            before: those of weights of earlier updates than this alone.
+        """
+        for path, (step, file) in list(self._files.items()):
+            if before is None or step < before:
+                file.remove()
+                del self._files[path]
 
     def on_validation_batch_end(
         self,
@@ -86,27 +154,38 @@ class ScoreTask(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        self._given.extend(zip(batch.rows, outputs, strict=True))
+        faults = {fault.row: fault.reason for fault in batch.faults}
+        given = [
+            Given(row, "", (), cut, faults[row])
+            if row in faults
+            else Given(row, self.tokenizer.decode(tokens), self.tokenizer.pieces(tokens), cut)
+            for row, tokens, cut in zip(batch.rows, outputs, batch.cuts, strict=True)
+        ]
+        if given and self._file is not None:
+            self._file.add(self.data.examples(self.split), given)
+        self._given.extend(given)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Scores the split.
 
         Raises:
             RuntimeError: not every example was answered.
+            ValueError: no image of the split could be read.
         """
         task = self.data.reader.task
-        answers = self._answers(gathered(self._given))
+        answers = self._answers(together(self._given))
         in_full = trainer.state.fn != TrainerFn.FITTING or trainer.global_step >= self.data.steps
         score = task.score_in_full if in_full else task.score
         scores = once(trainer, lambda: score(answers))
         for name, value in scores.metrics.items():
             pl_module.log(f"{self.split}/{name}", value, rank_zero_only=False)
-        step = trainer.global_step if self.step is None else self.step
+        step = self._step(trainer)
         record = Record(None, None)
         if trainer.is_global_zero:
             name = self._name(self.split, step)
+            shown = [with_image(answer, self.faults[self.split]) for answer in answers]
             record = write_record(
-                self.folder, name, task, [Side(f"{self.folder.name}, {name}", answers, scores)],
+                self.folder, name, task, [Side(f"{self.folder.name}, {name}", shown, scores)],
                 split=self.split, pictured=self.pictured, page=self.page,
             )  # fmt: skip
         self.results[self.split] = Result(step, scores, in_full, record)
@@ -118,27 +197,51 @@ class ScoreTask(Callback):
     def _name(self, split: str, step: int) -> str:
         return "-".join(filter(None, [file_name(split), f"step{step:06d}", self.label]))
 
-    def _answers(self, given: Sequence[tuple[int, list[int]]]) -> list[Answer]:
+    def _step(self, trainer: Trainer) -> int:
+        return trainer.global_step if self.step is None else self.step
+
+    def _answers(self, given: Sequence[Given]) -> list[Answer]:
         examples = self.data.examples(self.split)
-        tokens = dict(given)
-        if len(tokens) != len(examples):
+        by_row = {one.row: one for one in given}
+        if len(by_row) != len(examples):
             raise RuntimeError(
-                f"{len(tokens)} of the {len(examples)} examples of {self.split!r} were answered; "
+                f"{len(by_row)} of the {len(examples)} examples of {self.split!r} were answered; "
                 f"a split is scored whole or not at all (is trainer.limit_val_batches set?)"
             )
+        faults = {examples[row].id: one.fault for row, one in sorted(by_row.items()) if one.fault}
+        self.faults[self.split] = faults
+        if len(faults) == len(examples):
+            raise ValueError(
+                f"none of the images of {self.split!r} can be read; the first: "
+                f"{next(iter(faults.values()))}"
+            )
         return [
-            Answer(example, self.tokenizer.decode(tokens[row]), self.tokenizer.pieces(tokens[row]))
+            Answer(example, by_row[row].text, by_row[row].pieces)
             for row, example in enumerate(examples)
         ]
 
 
-def gathered(given: list[tuple[int, list[int]]]) -> list[tuple[int, list[int]]]:
-    """What all processes have together."""
+def with_image(answer: Answer, faults: Mapping[str, str]) -> Answer:
+    """The answer; where its image cannot be read, about a black one, which can be drawn."""
+    if answer.example.id not in faults:
+        return answer
+    images = tuple(no_image for _ in answer.example.images)
+    image = images if isinstance(answer.example.image, tuple) else no_image
+    return answer._replace(example=replace(answer.example, image=image))
+
+
+def no_image() -> np.ndarray:
+    """Black, uint8 [224, 224, 3]."""
+    return np.zeros((224, 224, 3), np.uint8)
+
+
+def together(mine: list[T]) -> list[T]:
+    """What all processes have."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return given
+        return mine
     parts: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(parts, given)
-    return [pair for part in parts for pair in part]
+    torch.distributed.all_gather_object(parts, mine)
+    return [one for part in parts for one in part]
 
 
 def once(trainer: Trainer, work: Callable[[], T]) -> T:

@@ -72,9 +72,8 @@ class FullySharded(ModelParallelStrategy):
 
     def lightning_module_state_dict(self) -> dict[str, Any]:
         """Every parameter by name; this process's pieces."""
-        module: Any = self.lightning_module
-        module.reshard()  # after an evaluation the table is still whole
-        return dict(module.named_parameters())
+        assert self.lightning_module is not None
+        return dict(self.lightning_module.named_parameters())
 
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
         """The optimiser's state, of this process's pieces; saving may take them out of it."""

@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
+from pg_transfer.text.sequence import Cut
 from pg_transfer.training.batches import Batch
 from pg_transfer.training.data import TransferData
 from pg_transfer.training.scoring import ScoreTask
@@ -100,6 +101,11 @@ class CountCuts(Callback):
         """Counts the prompts; see `on_train_batch_start`."""
         self._count(batch, self.scorer.split)
 
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Counts the prompts whose answers an earlier evaluation has left."""
+        for given in self.scorer.resumed:
+            self._note(given.row, given.cut, self.scorer.split)
+
     def state_dict(self) -> dict[str, Any]:
         return {"cuts": dict(self.cuts), "first": self.first}
 
@@ -108,16 +114,19 @@ class CountCuts(Callback):
 
     def _count(self, batch: Batch, split: str) -> None:
         for row, cut in zip(batch.rows, batch.cuts, strict=True):
-            if cut is None:
-                continue
-            example = f"{self.data.examples(split)[row].id!r} of {split!r}"
-            if self.action == "error":
-                raise ValueError(
-                    f"example {example} lost its {cut}: its text is longer than recipe.text_length="
-                    f"{self.data.reader.text_length}; raise that, or set on_cut=report"
-                )
-            self.cuts[cut] += 1
-            self.first.setdefault(cut, example)
+            self._note(row, cut, split)
+
+    def _note(self, row: int, cut: Cut | None, split: str) -> None:
+        if cut is None:
+            return
+        example = f"{self.data.examples(split)[row].id!r} of {split!r}"
+        if self.action == "error":
+            raise ValueError(
+                f"example {example} lost its {cut}: its text is longer than recipe.text_length="
+                f"{self.data.reader.text_length}; raise that, or set on_cut=report"
+            )
+        self.cuts[cut] += 1
+        self.first.setdefault(cut, example)
 
     def report(self) -> str:
         """One line on what was cut, empty if nothing was."""

@@ -139,6 +139,20 @@ def read_weights(path: Path, model: PaliGemma, *, base: Base | None = None) -> i
     return step
 
 
+def require_finite(source: str, model: nn.Module) -> None:
+    """Raises ValueError if a weight of `model`, which came from `source`, is NaN or infinite."""
+    for name, parameter in model.named_parameters():
+        values = parameter.detach()
+        if not values.is_floating_point() or values.sum().isfinite():
+            continue
+        if bad := int((~values.isfinite()).sum()):
+            raise ValueError(
+                f"{source}: {bad:,} of the {values.numel():,} values of {name} are not finite (NaN "
+                f"or infinity): nothing can be learnt or answered with them. Take an earlier "
+                f"checkpoint, or download the weights again"
+            )
+
+
 Read = tuple[dict[str, Tensor], dict[str, str] | None, int]
 
 
