@@ -7,6 +7,7 @@ and configs/proj/paligemma/transfers/refcoco_seg.py; files as in https://github.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from pg_transfer.refer import Ref, read_refs, read_regions
 from pg_transfer.release import find_images
 from pg_transfer.segmentation.masks import MaskCodec
 from pg_transfer.segmentation.referring import ReferringTask, Region
-from pg_transfer.task import Draw, Example, Target
+from pg_transfer.task import Answer, Draw, Example, Outline, Target
 
 REFERENCES = {"refcoco": "refs(unc).p", "refcoco+": "refs(unc).p", "refcocog": "refs(umd).p"}
 HELD_OUT = {
@@ -98,6 +99,17 @@ class RefCOCO(ReferringTask):
             return super().target(example, draw)
         region, sentences = draw.without_replacement(example.reference)
         return Target(draw.uniform(sentences), self.describe(region))
+
+    def outlines(self, answer: Answer) -> list[Outline]:
+        """As ever; of a training image, which has several objects, the one that is described."""
+        reference = answer.example.reference
+        if isinstance(reference, Region):
+            return super().outlines(answer)
+        for region, _ in reference:
+            if answer.text and self.describe(region).startswith(answer.text):
+                example = replace(answer.example, reference=region)
+                return super().outlines(answer._replace(example=example))
+        return []
 
     def _per_image(self) -> list[Example]:
         every = [(name, ref) for name, refs in self._refs.items() for ref in refs]

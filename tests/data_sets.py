@@ -75,8 +75,17 @@ def coco(root: Path) -> Path:
 
 def rsvqa_lr(root: Path) -> Path:
     """RSVQA-LR with two questions in each split."""
-    for number, split in enumerate(("train", "val", "test")):
-        write_image(root / "Images_LR" / f"{number}.tif", seed=number)
+    return _rsvqa(root, "LR", "Images_LR", ("train", "val", "test"))
+
+
+def rsvqa_hr(root: Path) -> Path:
+    """RSVQA-HR with two questions in each split."""
+    return _rsvqa(root, "USGS", "Data", ("train", "val", "test", "test_phili"))
+
+
+def _rsvqa(root: Path, release: str, images: str, splits: Sequence[str]) -> Path:
+    for number, split in enumerate(splits):
+        write_image(root / images / f"{number}.tif", seed=number)
         questions: list[dict[str, Any]] = []
         answers: list[dict[str, Any]] = []
         for place in range(2 * number + 2):
@@ -91,8 +100,8 @@ def rsvqa_lr(root: Path) -> Path:
             )  # fmt: skip
             answer = ("yes", "12")[place % 2]
             answers.append({"id": place, "question_id": place, "answer": answer, "active": True})
-        write_json(root / f"LR_split_{split}_questions.json", {"questions": questions})
-        write_json(root / f"LR_split_{split}_answers.json", {"answers": answers})
+        write_json(root / f"{release}_split_{split}_questions.json", {"questions": questions})
+        write_json(root / f"{release}_split_{split}_answers.json", {"answers": answers})
     return root
 
 

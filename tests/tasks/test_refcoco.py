@@ -275,6 +275,18 @@ def test_outlines_of_answers_that_show_little(task):
     assert task.outlines(said(example, sliver))[1].mask is None
 
 
+def test_outlines_of_a_lesson_are_those_of_the_object_it_is_about(task):
+    example = task.examples("train")[0]
+    assert len(example.reference) == 2
+    for region, _ in example.reference:
+        target = task.describe(region)
+        truth, answer = task.outlines(said(example, target))
+        assert truth.box == region.box and (truth.mask == region.mask()).all()
+        assert answer.kind == "answer"
+        assert [one.kind for one in task.outlines(said(example, target[:-8]))] == ["truth"]
+    assert task.outlines(said(example, "a cat")) == task.outlines(said(example, "")) == []
+
+
 def test_examples_travel_to_other_processes(task):
     example = pickle.loads(pickle.dumps(task.examples("train")))[0]
     assert example.reference[0].region.mask().sum() == 40
