@@ -67,6 +67,10 @@ ALLOWED = {
         "pg_transfer.splits", "pg_transfer.answers", "pg_transfer.page", "pg_transfer.record",
         "pg_transfer.adapters",
     },
+    "pg_transfer.tracking": {
+        "pg_transfer.task", "pg_transfer.answers", "pg_transfer.page", "pg_transfer.pictures",
+        "pg_transfer.training.scoring",
+    },
     "pg_transfer.sources": {
         "pg_transfer.adapters", "pg_transfer.hub", "pg_transfer.model", "pg_transfer.run_settings",
         "pg_transfer.training",
@@ -83,6 +87,7 @@ ALLOWED = {
         "pg_transfer.answers", "pg_transfer.loading", "pg_transfer.release", "pg_transfer.sources",
         "pg_transfer.task", "pg_transfer.hub", "pg_transfer.text", "pg_transfer.model",
         "pg_transfer.training", "pg_transfer.console", "pg_transfer.settings", "pg_transfer.splits",
+        "pg_transfer.tracking",
     },
     "pg_transfer.published": set(),
     "pg_transfer.report": {
@@ -91,7 +96,7 @@ ALLOWED = {
     "pg_transfer.transfer": {
         "pg_transfer.assemble", "pg_transfer.console", "pg_transfer.evaluation",
         "pg_transfer.run_settings", "pg_transfer.secrecy", "pg_transfer.task",
-        "pg_transfer.training", "pg_transfer.preview",
+        "pg_transfer.training", "pg_transfer.preview", "pg_transfer.tracking",
     },
     "pg_transfer.evaluation": {
         "pg_transfer.assemble", "pg_transfer.run_settings", "pg_transfer.answers",
@@ -121,7 +126,7 @@ ALLOWED = {
 
 # Libraries that only these modules may import.
 RESERVED = {
-    "lightning": {"pg_transfer.training", "pg_transfer.assemble"},
+    "lightning": {"pg_transfer.training", "pg_transfer.assemble", "pg_transfer.tracking"},
     "hydra": {"pg_transfer.assemble", "pg_transfer.transfer", "pg_transfer.console",
               "pg_transfer.check"},
     "torch": {
@@ -131,6 +136,7 @@ RESERVED = {
         "pg_transfer.segmentation.codec",
     },
     "peft": {"pg_transfer.adapters"},
+    "wandb": {"pg_transfer.tracking"},
     "transformers": set(),
 }  # fmt: skip
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.loggers.logger import Logger
 from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.answers import read_answers
@@ -33,6 +35,11 @@ from pg_transfer.sources import start
 from pg_transfer.splits import choose_reported, remarks_on
 from pg_transfer.task import Scores, Task
 from pg_transfer.text.tokenizer import Tokenizer
+from pg_transfer.tracking.code_version import code_version
+from pg_transfer.tracking.follow import Follow
+from pg_transfer.tracking.guard import Guard
+from pg_transfer.tracking.plain import Plain
+from pg_transfer.tracking.tracker import Told, Tracker
 from pg_transfer.training.batches import Reader, accumulation
 from pg_transfer.training.checkpoints import KeepCheckpoints
 from pg_transfer.training.data import TransferData
@@ -43,9 +50,10 @@ from pg_transfer.training.prepared_images import PreparedImages
 from pg_transfer.training.recipe import Recipe
 from pg_transfer.training.scoring import ScoreTask
 from pg_transfer.training.sharding import FullySharded
+from pg_transfer.training.stopping import StopEarly
 from pg_transfer.training.trouble import TellTrouble
 from pg_transfer.training.tuning import Tuning, read_tuning
-from pg_transfer.training.watching import CountCuts, Progress, Speedometer
+from pg_transfer.training.watching import CountCuts, Progress, RatesByPart, Speedometer
 from pg_transfer.training.weights import LAST, WholeFiles, read_weights, require_finite
 
 
@@ -56,6 +64,9 @@ class Run:
     Attributes:
         report: the splits to score at the end.
         remarks: what a reader of the scores has to know; printed already.
+        tracker: where the run is followed besides its folder, if it is.
+        keeper: knows the best score.
+        stopper: ends the training early, if it may.
     """
 
     folder: Path
@@ -70,6 +81,9 @@ class Run:
     speed: Speedometer
     report: list[str]
     remarks: list[str]
+    tracker: Guard | None
+    keeper: KeepCheckpoints
+    stopper: StopEarly | None
 
     @property
     def step(self) -> int:
@@ -157,12 +171,22 @@ def _assemble(
     keeper = KeepCheckpoints(folder / "checkpoints", scorer, minutes=config.checkpoint_minutes)
     speed = Speedometer(recipe.batch_size)
     left_out, trouble = LeftOut(data, scorer, folder=folder), TellTrouble(data, folder=folder)
-    watchers: list[Callback] = [Progress(), speed, cuts, scorer, left_out, trouble, keeper]
-    log = None
+    watchers: list[Callback] = [Progress(), speed, RatesByPart(), cuts, scorer, left_out, trouble]
+    stopper = None
+    if learns and config.patience is not None:
+        stopper = StopEarly(scorer, patience=config.patience)
+        watchers.append(stopper)
+    watchers.append(keeper)
+    loggers: list[Logger] = []
     if learns:
         log = MetricsLog(folder, goes_on=(folder / "checkpoints" / LAST).exists())
+        loggers.append(log)
         watchers.append(KeepLog(log))
-    trainer = build_trainer(config, recipe, steps=data.steps, callbacks=watchers, log=log)
+    tracker = build_tracker(config, folder) if learns else None
+    if tracker is not None:
+        loggers.append(tracker)
+        watchers.append(Follow(tracker, scorer))
+    trainer = build_trainer(config, recipe, steps=data.steps, callbacks=watchers, loggers=loggers)
 
     refuse_sharded_bits(trainer, tuning)
     # Of processes that hold the weights together, the first reads them and sends the others theirs.
@@ -178,8 +202,9 @@ def _assemble(
     if not (is_weightless or is_given):
         require_finite(str(checkpoint or config.model.weights), module.model)
     return Run(
-        folder, task, module, data, trainer, scorer, cuts, left_out, trouble, speed, report, remarks
-    )
+        folder, task, module, data, trainer, scorer, cuts, left_out, trouble, speed, report,
+        remarks, tracker, keeper, stopper,
+    )  # fmt: skip
 
 
 def build_task(config: DictConfig) -> Task:
@@ -229,7 +254,7 @@ def build_trainer(
     *,
     steps: int,
     callbacks: list[Callback],
-    log: MetricsLog | None,
+    loggers: list[Logger],
 ) -> Trainer:
     """The Lightning trainer, to which the whole run is one pass over one loader.
 
@@ -238,12 +263,12 @@ def build_trainer(
         recipe: of the run.
         steps: updates, of a run that learns.
         callbacks: in the order in which they are called.
-        log: of a run that learns; None for one that only scores.
+        loggers: of a run that learns; none for one that only scores.
 
     Raises:
         ValueError: the batch cannot be cut into micro-batches, or validations are too many.
     """
-    learns = log is not None
+    learns = bool(loggers)
     if learns and not 1 <= config.validations <= steps:
         raise ValueError(f"validations={config.validations} is not between 1 and {steps} updates")
     try:
@@ -254,7 +279,7 @@ def build_trainer(
             use_distributed_sampler=False,
             enable_model_summary=False,
             enable_checkpointing=False,
-            logger=log or False,
+            logger=loggers,
             callbacks=callbacks,
         )
     except InstantiationException as error:
@@ -281,6 +306,17 @@ def refuse_sharded_bits(trainer: Trainer, tuning: Tuning) -> None:
             "tuning=qlora with trainer=fsdp: weights of 4 bits cannot be shared out by processes. "
             "Take trainer=ddp, where each process holds them all, or tuning=lora"
         )
+
+
+def build_tracker(config: DictConfig, folder: Path) -> Guard | None:
+    """What follows the run besides its folder; None if nothing does."""
+    if not config.get("logger"):
+        return None
+    built = instantiate(config.logger, _convert_="all")
+    settings = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    task = config.get("task_name") or config.task._target_.rpartition(".")[2]
+    told = Told(folder, f"{task}-{config.resolution} {folder.name}", settings, code_version())
+    return Guard(built if isinstance(built, Tracker) else Plain(built), told, say=say)
 
 
 def read_tokenizer(config: DictConfig) -> Tokenizer:

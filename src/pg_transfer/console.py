@@ -103,7 +103,10 @@ def _of_command_line(error: CompactHydraException) -> str:
     cause = error.__cause__
     parent = getattr(cause, "parent_node", None)
     if isinstance(cause, OmegaConfBaseException) and isinstance(parent, DictConfig):
-        name, there = str(cause.full_key), ", ".join(sorted(set(map(str, parent)) - {"hydra"}))
+        name, there = (
+            str(cause.full_key),
+            ", ".join(sorted(set(map(str, parent)) - {"hydra"})) or "none",
+        )
         within = name.rpartition(".")[0]
         return (
             f"there is no setting {name}; {f'in {within} ' if within else ''}there are {there}. "

@@ -34,6 +34,9 @@ TARGETS = frozenset(
         "lightning.pytorch.strategies.ModelParallelStrategy",
         "pg_transfer.segmentation.codec.load_codec",
         "pg_transfer.training.sharding.FullySharded",
+        "pg_transfer.tracking.mlflow.MLflow",
+        "pg_transfer.tracking.tensorboard.TensorBoard",
+        "pg_transfer.tracking.weights_and_biases.WeightsAndBiases",
     }
 )
 """What may be named besides the tasks of this project."""

@@ -92,6 +92,12 @@ def refuse_odd_values(config: DictConfig) -> None:
     minutes = config.checkpoint_minutes
     if type(minutes) not in (int, float) or not minutes >= 0:
         raise ValueError(f"checkpoint_minutes={minutes} is no number of minutes from 0 up")
+    patience = config.get("patience")  # runs of earlier versions do not have it
+    if patience is not None and not (type(patience) is int and 1 <= patience < config.validations):
+        raise ValueError(
+            f"patience={patience} is no number of validations from 1 to one less than "
+            f"validations={config.validations}; null trains to the end"
+        )
     for name, choices in CHOICES.items():
         # Runs of earlier versions do not have all of them.
         if (value := config.get(name, choices[0])) not in choices:

@@ -19,8 +19,11 @@ from pg_transfer.preview import printed, read_lessons, write_preview
 from pg_transfer.run_settings import CONFIG, parse_settings
 from pg_transfer.secrecy import refuse_secrets
 from pg_transfer.task import Scores
+from pg_transfer.tracking.code_version import code_version, described
+from pg_transfer.tracking.follow import best_model
+from pg_transfer.tracking.guard import Guard
 from pg_transfer.training.tuning import tuning_table
-from pg_transfer.training.weights import LAST
+from pg_transfer.training.weights import BEST, LAST
 
 
 def transfer(config: DictConfig) -> None:
@@ -60,6 +63,8 @@ def transfer(config: DictConfig) -> None:
         sys.exit(130)
     after = {split: run.score(split) for split in run.report}
     report_run(run, resolved, after, name="report", before=before)
+    if run.tracker is not None:
+        end_tracking(run, run.tracker)
     CONSOLE.print(facts_table("training", run.speed.report()))
     if cut := run.cuts.report():
         say(f"cut: {cut}")
@@ -75,6 +80,15 @@ def score_before(run: Run, *, is_done: bool) -> dict[str, Scores]:
         return {split: run.score_again(split, step=0) for split in run.report}
     say("scoring the weights to start from")
     return {split: run.score(split) for split in run.report}
+
+
+def end_tracking(run: Run, tracker: Guard) -> None:
+    """Hands over the best weights, if they are wanted there, and ends the run there."""
+    if tracker.tracker.log_model and run.trainer.is_global_zero:
+        metric = run.scorer.results[run.data.validate].headline.metric
+        facts = {"step": run.keeper.best_step, metric: run.keeper.best}
+        tracker.log_best(best_model(run.folder, run.folder / "checkpoints" / BEST, facts))
+    tracker.finish()
 
 
 def preview(config: DictConfig, folder: Path) -> None:
@@ -132,7 +146,7 @@ def require_same_run(folder: Path, config: DictConfig) -> None:
     changed = [
         f"{key}: {old.get(key)} there, {new.get(key)} now"
         for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key)
+        if old.get(key) != new.get(key) and not key.startswith("logger.")  # alters no result
     ]
     if changed:
         raise ValueError(
@@ -180,4 +194,5 @@ def plan(run: Run) -> list[tuple[str, str]]:
         ("loss", f"label smoothing {recipe.label_smoothing}, dropout {recipe.dropout}"),
         ("weight decay", str(recipe.weight_decay)),
         ("precision", str(trainer.precision)),
+        ("code", described(code_version())),
     ]

@@ -22,6 +22,10 @@ class KeepCheckpoints(Callback):
     Lightning's ModelCheckpoint wants the name of the metric beforehand; here it is whichever the
     task names first.
 
+    Attributes:
+        best: the best score of a validation so far; None before the first.
+        best_step: after which update that was.
+
     Args:
         folder: where to.
         scorer: knows the scores.
@@ -31,6 +35,7 @@ class KeepCheckpoints(Callback):
     def __init__(self, folder: Path, scorer: ScoreTask, *, minutes: float) -> None:
         self.folder, self.scorer, self.minutes = folder, scorer, minutes
         self.best: float | None = None
+        self.best_step: int | None = None
         self._step, self._since = 0, 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -61,19 +66,20 @@ class KeepCheckpoints(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != TrainerFn.FITTING:
             return
-        score = next(iter(self.scorer.results[self.scorer.split].scores.metrics.values()))
+        score = self.scorer.results[self.scorer.split].headline.value
         if self.best is None or score > self.best:
-            self.best = score
+            self.best, self.best_step = score, trainer.global_step
             self._save_best(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._save_last(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best}
+        return {"best": self.best, "best_step": self.best_step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best = state_dict["best"]
+        self.best_step = state_dict.get("best_step")  # earlier versions did not keep it
 
     def _save_last(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(self.folder / LAST)

@@ -30,6 +30,13 @@ from pg_transfer.training.module import TransferModule
 T = TypeVar("T")
 
 
+class Headline(NamedTuple):
+    """The metric that the paper reports, and its value."""
+
+    metric: str
+    value: float
+
+
 class Result(NamedTuple):
     """How a split was scored last.
 
@@ -38,12 +45,19 @@ class Result(NamedTuple):
         scores: the verdict.
         in_full: with all metrics, those that take long included.
         record: what was written; nothing by other processes than the first.
+        answers: what the verdict is on.
     """
 
     step: int
     scores: Scores
     in_full: bool
     record: Record
+    answers: Sequence[Answer]
+
+    @property
+    def headline(self) -> Headline:
+        """What weights are the best by."""
+        return Headline(*next(iter(self.scores.metrics.items())))
 
 
 class ScoreTask(Callback):
@@ -188,7 +202,7 @@ class ScoreTask(Callback):
                 self.folder, name, task, [Side(f"{self.folder.name}, {name}", shown, scores)],
                 split=self.split, pictured=self.pictured, page=self.page,
             )  # fmt: skip
-        self.results[self.split] = Result(step, scores, in_full, record)
+        self.results[self.split] = Result(step, scores, in_full, record, answers)
 
     def file_of(self, split: str, step: int) -> Path:
         """Where the answers of the weights after an update are saved."""

@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 from pg_transfer.text.sequence import Cut
 from pg_transfer.training.batches import Batch
 from pg_transfer.training.data import TransferData
+from pg_transfer.training.module import TransferModule
 from pg_transfer.training.scoring import ScoreTask
 
 
@@ -62,6 +63,20 @@ def peak_memory_gb() -> float:
         return torch.cuda.max_memory_allocated() / 1e9
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+
+
+class RatesByPart(Callback):
+    """Logs the learning rate of each part that learns."""
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        assert isinstance(pl_module, TransferModule)
+        group = optimizer.param_groups[0]
+        share = group["lr"] / group["initial_lr"]  # the schedule is the same for all
+        for name, learning in pl_module.parts.items():
+            if learning.lr is not None:
+                pl_module.log(f"lr_{name}", share * learning.lr)
 
 
 class CountCuts(Callback):

@@ -1,0 +1,123 @@
+"""A tracker that fails, wherever it does, leaves a run as it would have been."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from pg_transfer.assemble import Run
+from pg_transfer.tracking.guard import Guard
+from pg_transfer.tracking.predictions import Predictions
+from pg_transfer.tracking.tracker import BestModel, Told, Tracker
+
+
+class Failing(Tracker):
+    """Raises in those methods that are named, and counts all calls."""
+
+    title = "Test"
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(predictions=2, log_model=True)
+        self.names, self.calls = names, []
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
+        if name in self.names:
+            raise ConnectionError(f"no server to {name}")
+
+    @property
+    def where(self) -> str:
+        return "there"
+
+    def start(self, run: Told) -> None:
+        self._call("start")
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None) -> None:
+        self._call("log_metrics")
+
+    def log_predictions(self, predictions: Predictions) -> None:
+        self._call("log_predictions")
+
+    def log_best(self, best: BestModel) -> None:
+        self._call("log_best")
+
+    def finish(self, *, is_whole: bool) -> None:
+        self._call("finish")
+
+
+METHODS = ("start", "log_metrics", "log_predictions", "log_best", "finish")
+TOLD = Told(Path("run"), "name", {}, {})
+
+
+def losses(folder: Path) -> list[str]:
+    with (folder / "metrics.csv").open() as file:
+        return [row["loss"] for row in csv.DictReader(file) if row["loss"]]
+
+
+@pytest.mark.parametrize("failing", [METHODS, METHODS[1:]])
+def test_a_run_is_the_same_with_a_tracker_that_fails_everywhere(
+    train: Callable[..., Run], tmp_path: Path, failing: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    alone = train(tmp_path / "alone")
+    said: list[str] = []
+    tracker = Failing(*failing)
+    guard = Guard(tracker, TOLD, say=said.append)
+    monkeypatch.setattr("pg_transfer.assemble.build_tracker", lambda *_: guard)
+    followed = train(tmp_path / "followed")
+    guard.log_best(BestModel({}, {}))
+    guard.finish()
+    assert losses(tmp_path / "alone") == losses(tmp_path / "followed") != []
+    assert alone.score("val") == followed.score("val")
+    notes = [line for line in said if line.startswith("note: ")]
+    assert notes == [
+        f"note: Test failed {'to start' if 'start' in failing else 'to log numbers'} "
+        f"(ConnectionError: no server to {failing[0]}). The run goes on, and all is in its "
+        f"folder; it will be tried again"
+    ]
+    assert "Test has missed" in said[-1] and "metrics.csv" in said[-1]
+
+
+def test_every_method_is_called_of_one_that_works(
+    train: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    guard = Guard(tracker := Failing(), TOLD, say=said.append)
+    monkeypatch.setattr("pg_transfer.assemble.build_tracker", lambda *_: guard)
+    train(tmp_path)
+    guard.log_best(BestModel({}, {}))
+    guard.finish()
+    assert set(tracker.calls) == set(METHODS)
+    assert tracker.calls[0] == "start" and tracker.calls.count("start") == 1
+    assert tracker.calls[-1] == "finish" and tracker.calls.count("finish") == 1
+    assert said == ["Test: there"]
+
+
+def test_one_that_fails_is_left_alone_for_a_while_and_then_tried_again() -> None:
+    now = 0.0
+    said: list[str] = []
+    guard = Guard(tracker := Failing("start"), TOLD, say=said.append, clock=lambda: now)
+    guard.start()
+    now = 59.0
+    guard.log_metrics({})
+    guard.log_metrics({})
+    assert tracker.calls == ["start"]
+    now = 61.0  # fails again: now for two minutes
+    guard.log_metrics({})
+    now = 180.0
+    guard.log_metrics({})
+    assert tracker.calls == ["start"] * 2 and len(said) == 1
+    tracker.names = ()
+    now = 182.0
+    guard.log_metrics({})
+    guard.log_metrics({})
+    assert tracker.calls == ["start"] * 3 + ["log_metrics"] * 2
+    tracker.names = ("log_metrics",)  # another failure, said as well
+    guard.log_metrics({})
+    assert len(said) == 2
+    guard.finish()
+    # The start, four times numbers before it worked, and those of the end.
+    assert said[-1].startswith("Test has missed 6 record(s)")
