@@ -182,7 +182,7 @@ def _read_safetensors(path: Path) -> Read:
 def write_weights(
     path: Path, weights: Mapping[str, Tensor], *, base: Base | None, step: int
 ) -> None:
-    """Saves weights, under our names or Lightning's, in a file that appears when it is whole."""
+    """Saves weights, under Lightning's names, in a file that appears when it is whole."""
     facts = {
         "format": "pt",
         "step": str(step),
