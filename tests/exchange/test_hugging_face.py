@@ -139,17 +139,17 @@ def test_their_processor_and_generation_answer_as_ours(
     assert len(given["answer"]) > 10
 
 
-TEXTS = ["", " cat", "segment a  small\n\n\tred circle", "<loc0000><loc1023> cat ; <seg127>x<seg000>",
-         "naïve 🙂 字 <eos> [toxicity=0]"]  # fmt: skip
+TEXTS = [" cat", "a  small\n\n\tred circle, naïve 🙂 字", "<loc0000><loc1023> cat ; <seg127>x<seg000>"]
 
 
 def test_their_tokenizer_is_ours(run, theirs, tmp_path: Path) -> None:
     export(run("full"), tmp_path / "out", format="huggingface", checkpoint="best")
     own = load(tmp_path / "out").tokenizer
-    given = theirs("tokens", folder=tmp_path / "out", texts=TEXTS[:4])
-    assert given["ids"] == [own.encode(text) for text in TEXTS[:4]]
-    assert given["texts"] == TEXTS[:4]
-    assert (given["size"], given["padding"], given["bos"]) == (ROWS + 1, own.pad, own.bos)
+    given = theirs("tokens", folder=tmp_path / "out", texts=TEXTS)
+    assert given["ids"] == [own.encode(text) for text in TEXTS]
+    assert given["texts"] == TEXTS
+    special = {"padding": own.pad, "bos": own.bos, "eos": own.eos, "image": ROWS}
+    assert {name: given[name] for name in special} == special
 
 
 def test_a_folder_is_asked_in_bfloat16_where_that_is_wanted(

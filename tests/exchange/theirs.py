@@ -64,7 +64,8 @@ def logits(job: Job) -> Job:
     images, tokens = torch.from_numpy(given["images"]), torch.from_numpy(given["tokens"])
     prefixes, lengths = (torch.from_numpy(given[n])[:, None] for n in ("prefixes", "lengths"))
     place = torch.arange(tokens.shape[1])
-    count = model.config.vision_config.num_image_tokens
+    vision = model.config.vision_config
+    count = (vision.image_size // vision.patch_size) ** 2
     is_real = torch.nn.functional.pad(place < lengths, (count, 0), value=True)
     is_suffix = torch.nn.functional.pad(place >= prefixes, (count, 0)) & is_real
     placeholders = torch.full((len(tokens), count), model.config.image_token_id)
@@ -116,7 +117,8 @@ def tokens(job: Job) -> Job:
         "ids": [own(text, add_special_tokens=False)["input_ids"] for text in job["texts"]],
         "texts": [own.decode(own(text, add_special_tokens=False)["input_ids"])
                   for text in job["texts"]],
-        "size": len(own), "padding": own.pad_token_id, "bos": own.bos_token_id,
+        "padding": own.pad_token_id, "bos": own.bos_token_id, "eos": own.eos_token_id,
+        "image": own.convert_tokens_to_ids("<image>"),
     }  # fmt: skip
 
 
