@@ -3,7 +3,9 @@
     python benchmarks/loading_memory.py FOLDER [--size paligemma_3b] [--dtypes bfloat16 float32]
 
 Writes checkpoints of the full size, with made-up values, into FOLDER, one after the other (11.7 GB
-for the 3B model in float32), reads each into a model in a process of its own and removes it. Linux.
+for the 3B model in float32), reads each as `train.py tuning=lora` does, in a process of its own,
+and removes it. "Loaded" is the peak up to there, "with LoRA" the one up to where training begins:
+adapters attached, weights told by their fingerprint and looked through for NaN. Linux.
 """
 
 from __future__ import annotations
@@ -16,15 +18,20 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from pg_transfer.model.checkpoint import load_weights
+from pg_transfer.adapters import AdapterSettings
 from pg_transfer.model.checkpoint.names import axis_lengths, big_vision_rows
 from pg_transfer.model.config import SIZES, PaliGemmaConfig
 from pg_transfer.model.paligemma import PaliGemma
+from pg_transfer.sources import start
+from pg_transfer.training.recipe import Recipe
+from pg_transfer.training.tuning import Tuning
+from pg_transfer.training.weights import fingerprint, require_finite
 
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 FORMATS = ("big_vision", "Hugging Face")
@@ -40,12 +47,11 @@ def main() -> None:
     options = parser.parse_args()
     if options.measure:
         source, dtype = options.measure
-        print(json.dumps(measure(SIZES[options.size], Path(source), DTYPES[dtype])))
+        print(json.dumps(measure(SIZES[options.size], Path(source), dtype)))
         return
     print(
-        "| format | stored and loaded as | model GB | peak GB | ratio | seconds |\n"
-        + "|---" * 6
-        + "|"
+        "| format | stored and loaded as | model GB | loaded: peak GB | ratio | with LoRA: peak GB "
+        "| ratio | seconds |\n" + "|---" * 8 + "|"
     )
     for dtype in options.dtypes:
         for format in FORMATS:
@@ -53,20 +59,33 @@ def main() -> None:
             command = [sys.executable, __file__, str(options.folder), "--size", options.size]
             command += ["--measure", str(source), dtype]
             answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            model, peak, seconds = json.loads(answer)
-            print(f"| {format} | {dtype} | {model / GB:.2f} | {peak / GB:.2f} | "
-                  f"{peak / model:.3f} | {seconds:.0f} |", flush=True)  # fmt: skip
+            model, *peaks, seconds = json.loads(answer)
+            cells = " | ".join(f"{peak / GB:.2f} | {peak / model:.3f}" for peak in peaks)
+            print(
+                f"| {format} | {dtype} | {model / GB:.2f} | {cells} | {seconds:.0f} |", flush=True
+            )
             remove(source)
 
 
-def measure(config: PaliGemmaConfig, source: Path, dtype: torch.dtype) -> tuple[int, int, float]:
-    """The model's bytes, the process' peak beyond what it had before, and the time it took."""
+def measure(config: PaliGemmaConfig, source: Path, dtype: str) -> tuple[int, int, int, float]:
+    """The base's bytes, the peaks beyond what the process had before, and the time of loading."""
+    recipe = Recipe(
+        lr=1e-5, weight_decay=0.0, epochs=1, batch_size=1, label_smoothing=0.0, dropout=0.0,
+        text_length=32, warmup=0.0, clip_norm=1.0,
+    )  # fmt: skip
+    import_module("peft")  # libraries are no part of what loading takes
+    tuning = Tuning(adapters=AdapterSettings(), adapters_lr=1e-4, frozen_dtype=dtype)
     with torch.device("meta"):
-        model = PaliGemma(config).to(dtype)
+        model = PaliGemma(config)
+    tuning.store(model, recipe)
     size = sum(parameter.nbytes for parameter in model.parameters())
-    before, start = peak_bytes(), time.monotonic()
-    load_weights(model, source)
-    return size, peak_bytes() - before, time.monotonic() - start
+    before, begin = peak_bytes(), time.monotonic()
+    start(model, str(source), seed=0)
+    loaded, seconds = peak_bytes() - before, time.monotonic() - begin
+    fingerprint(model)
+    tuning.apply(model, recipe)
+    require_finite(str(source), model)
+    return size, loaded, peak_bytes() - before, seconds
 
 
 def peak_bytes() -> int:

@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from pg_transfer.adapters import is_adapter
+from pg_transfer.export import export
 from pg_transfer.loading import load
 from pg_transfer.model.checkpoint.names import VISION
 from pg_transfer.model.config import released
@@ -157,12 +158,15 @@ def numbers() -> Callable[[int], dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def base(new: Theirs, numbers, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a tiny PaliGemma, as transformers writes it, and the built-in tokenizer."""
-    folder = tmp_path_factory.mktemp("bases") / "base"
+    """A folder with a tiny PaliGemma of transformers, and the built-in tokenizer.
+
+    Written anew by us: what transformers 5 writes itself, 4.57 loads without its vision tower.
+    """
+    folder = tmp_path_factory.mktemp("bases")
     new("make", config="PaliGemmaConfig", model="PaliGemmaForConditionalGeneration",
-        numbers=numbers(1), to=folder)  # fmt: skip
-    shutil.copyfile(BUILTIN, folder / "tokenizer.model")
-    return folder
+        numbers=numbers(1), to=folder / "theirs")  # fmt: skip
+    export(folder / "theirs", folder / "base", format="huggingface", tokenizer="builtin")
+    return folder / "base"
 
 
 TUNINGS = {
@@ -219,12 +223,20 @@ def make_run(base: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def run(make_run, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of the run of that tuning."""
+    """The folder of the run of that tuning; or one on a run, or one whose vision was trained."""
     runs: dict[str, Path] = {}
 
     def of(tuning: str) -> Path:
         if tuning not in runs:
-            runs[tuning] = make_run(tmp_path_factory.mktemp("runs") / tuning, tuning)
+            folder = tmp_path_factory.mktemp("runs") / tuning
+            if tuning == "on_a_run":
+                runs[tuning] = make_run(
+                    folder, "lora", start_from=of("full") / "checkpoints" / BEST
+                )
+            elif tuning == "seeing":
+                runs[tuning] = make_run(folder, "lora", "tuning.vision.mode=trained")
+            else:
+                runs[tuning] = make_run(folder, tuning)
         return runs[tuning]
 
     return of

@@ -27,7 +27,9 @@ ROWS = 2048
 
 
 @pytest.mark.parametrize("tuning", TUNINGS)
-def test_a_run_loads_in_transformers(tuning: str, run, model_of_run, theirs, tmp_path: Path) -> None:
+def test_a_run_loads_in_transformers(
+    tuning: str, run, model_of_run, theirs, tmp_path: Path
+) -> None:
     export(run(tuning), tmp_path / "out", format="huggingface", checkpoint="best")
     model = model_of_run(run(tuning))
     expected = logits(model)
@@ -47,13 +49,13 @@ def released(request, new, numbers, tmp_path_factory) -> Path:
     return folder
 
 
-def test_a_folder_of_theirs_comes_back_to_them(released: Path, theirs, tmp_path: Path) -> None:
+def test_a_folder_of_theirs_comes_back_to_them(released: Path, new, theirs, tmp_path: Path) -> None:
     """In, out in shards, and in again: the same logits in three programs."""
-    expected = theirs.logits(released, load(released).model)
+    expected = new.logits(released, load(released).model)
     out = tmp_path / "out"
     export(released, out, format="huggingface", shard_bytes=400_000)
     assert len(list(out.glob("model-*-of-*.safetensors"))) > 3
-    assert torch.equal(theirs.logits(out, load(out).model), expected)
+    torch.testing.assert_close(theirs.logits(out, load(out).model), expected, **CLOSE)
     for folder in (released, out):
         torch.testing.assert_close(logits(load(folder).model), expected[:, :ROWS], **CLOSE)
 
@@ -139,7 +141,11 @@ def test_their_processor_and_generation_answer_as_ours(
     assert len(given["answer"]) > 10
 
 
-TEXTS = [" cat", "a  small\n\n\tred circle, naïve 🙂 字", "<loc0000><loc1023> cat ; <seg127>x<seg000>"]
+TEXTS = [
+    " cat",
+    "a  small\n\n\tred circle, naïve 🙂 字",
+    "<loc0000><loc1023> cat ; <seg127>x<seg000>",
+]
 
 
 def test_their_tokenizer_is_ours(run, theirs, tmp_path: Path) -> None:
