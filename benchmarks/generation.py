@@ -4,8 +4,8 @@
     python benchmarks/generation.py --device cuda --size paligemma_3b --precision bfloat16 \
         --batch 64 --apart
 
-Random weights never end an answer, so that both sides are made to end each one at a given length,
-by the logit of the end of sequence. Linux.
+Random weights end no answer where it should, so that both sides are made to end each one at a given
+length, by the logits. Linux.
 """
 
 from __future__ import annotations
@@ -30,16 +30,19 @@ from side_by_side import (
 )
 from torch import Tensor
 
+from pg_transfer.model.beam import beam_search
 from pg_transfer.model.config import SIZES, PaliGemmaConfig
 from pg_transfer.model.generate import Continuation, greedy
 
 END, MOST = 1, 32
 KINDS: dict[str, dict[str, Any]] = {
-    "captions": {"prompt": (4, 4), "answer": (8, 24), "examples_per_image": 1},
-    "short answers": {"prompt": (8, 16), "answer": (2, 5), "examples_per_image": 1},
-    "questions about one image": {"prompt": (8, 16), "answer": (2, 2), "examples_per_image": None},
+    "captions": {"prompt": (4, 4), "answer": (8, 24), "shared": False, "beams": 1},
+    "captions, beams": {"prompt": (4, 4), "answer": (8, 24), "shared": False, "beams": 2},
+    "short answers": {"prompt": (8, 16), "answer": (2, 5), "shared": False, "beams": 1},
+    "questions about one image": {"prompt": (8, 16), "answer": (2, 2), "shared": True, "beams": 1},
 }
-"""Tokens of the prompt and of the answer, the end included, from and up to."""
+"""Tokens of the prompt and of the answer, the end included, from and up to; and whether a batch's
+examples share an image. The paper's captions are found with two beams."""
 SIDES = ("ours", "transformers")
 
 
@@ -109,9 +112,7 @@ def prepare(settings: dict[str, Any]) -> Callable[[], list[list[int]]]:
     device, count, kind = settings["device"], settings["batch"], KINDS[settings["kind"]]
     generator = torch.Generator().manual_seed(1)
     side = config.vision.resolution
-    images = torch.rand(
-        count // (kind["examples_per_image"] or count), 3, side, side, generator=generator
-    )
+    images = torch.rand(1 if kind["shared"] else count, 3, side, side, generator=generator)
     tokens = torch.randint(3, 256_000, (count, kind["prompt"][1]), generator=generator)
     lengths, ends = (
         torch.randint(least, most + 1, (count,), generator=generator)
@@ -120,7 +121,7 @@ def prepare(settings: dict[str, Any]) -> Callable[[], list[list[int]]]:
     dtype = getattr(torch, settings["precision"])
     build = our_answers if settings["side"] == "ours" else their_answers
     given = [tensor.to(device) for tensor in (images * 2 - 1, tokens, lengths, ends)]
-    answer = build(config, settings, dtype, *given)
+    answer = build(config, settings, dtype, *given, beams=kind["beams"])
 
     def repeat() -> list[list[int]]:
         with torch.no_grad():
@@ -128,6 +129,14 @@ def prepare(settings: dict[str, Any]) -> Callable[[], list[list[int]]]:
         return [row[: row.index(END) + 1] for row in rows]
 
     return repeat
+
+
+def end_at(logits: Tensor, is_end: Tensor) -> Tensor:
+    """`logits` [B, W] that leave nothing but the end where `is_end` [B], and all else if not."""
+    logits[:, END] = -torch.inf
+    logits[is_end] = -torch.inf
+    logits[is_end, END] = 0
+    return logits
 
 
 class Ending(Continuation):
@@ -140,20 +149,20 @@ class Ending(Continuation):
 
     def _force(self) -> None:
         self._left = self._left - 1
-        self.logits[self._left <= 0, END] = torch.inf
+        self.logits = end_at(self.logits, self._left <= 0)
 
     def extend(self, tokens: Tensor) -> None:
         super().extend(tokens)
         self._force()
 
-    def keep(self, rows: Tensor) -> None:
-        super().keep(rows)
+    def _take(self, rows: Tensor) -> None:
+        super()._take(rows)
         self._left = self._left[rows]
 
 
 def our_answers(
     config: PaliGemmaConfig, settings: dict[str, Any], dtype: torch.dtype,
-    images: Tensor, tokens: Tensor, lengths: Tensor, ends: Tensor,
+    images: Tensor, tokens: Tensor, lengths: Tensor, ends: Tensor, *, beams: int,
 ) -> Callable[[], Tensor]:  # fmt: skip
     model = our_model(config, settings["device"]).to(dtype).eval()
     model.tie()
@@ -165,6 +174,8 @@ def our_answers(
             model, images, tokens,
             lengths=lengths, max_new_tokens=MOST, image_rows=image_rows, ends=ends,
         )  # fmt: skip
+        if beams > 1:
+            return beam_search(prompts, end=END, beams=beams)
         return greedy(prompts, end=END)
 
     return answer
@@ -172,7 +183,7 @@ def our_answers(
 
 def their_answers(
     config: PaliGemmaConfig, settings: dict[str, Any], dtype: torch.dtype,
-    images: Tensor, tokens: Tensor, lengths: Tensor, ends: Tensor,
+    images: Tensor, tokens: Tensor, lengths: Tensor, ends: Tensor, *, beams: int,
 ) -> Callable[[], Tensor]:  # fmt: skip
     """Padded on the left, as their processor does; each prompt brings its image, as it has to."""
     model = their_model(config, settings["device"]).to(dtype).eval()
@@ -187,15 +198,17 @@ def their_answers(
         is_real[row, :shift] = 0
     pixels = images.repeat_interleave(len(tokens) // len(images), dim=0).to(dtype)
 
+    ends = ends.repeat_interleave(beams)
+
     def end_at_length(so_far: Tensor, logits: Tensor) -> Tensor:
-        logits[so_far.shape[1] - ids.shape[1] + 1 >= ends, END] = torch.inf
-        return logits
+        return end_at(logits, so_far.shape[1] - ids.shape[1] + 1 >= ends)
 
     def answer() -> Tensor:
         said = model.generate(
             input_ids=ids, pixel_values=pixels, attention_mask=is_real,
             token_type_ids=torch.zeros_like(ids), do_sample=False, max_new_tokens=MOST,
             eos_token_id=END, pad_token_id=0, logits_processor=[end_at_length],
+            num_beams=beams, length_penalty=0.0, early_stopping=True,
             cache_implementation=None if settings["their_cache"] == "dynamic" else "static",
         )  # fmt: skip
         return said[:, ids.shape[1] :]

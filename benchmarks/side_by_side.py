@@ -106,7 +106,9 @@ class Side:
     """A process of its own that does the same over and over, when it is asked to."""
 
     def __init__(self, script: str, settings: dict[str, Any], *, threads: int) -> None:
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        # Threads that wait without turning, or those of a machine that others use, too, would count
+        # as work what is but waiting for each other.
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive"}
         self._process = subprocess.Popen(
             [sys.executable, script, "--serve", json.dumps(settings)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,

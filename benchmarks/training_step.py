@@ -54,8 +54,12 @@ def main() -> None:
             row = summary(repetitions) | {"flops": flops, "repetitions": repetitions}
             rows.append(common | {"side": side} | row)
             print(json.dumps({k: v for k, v in rows[-1].items() if k != "repetitions"}), flush=True)
-    name = f"training_step-{options.size}-{options.device}"
-    write(name, as_table(rows), rows, remarks=remarks(options))
+    write(
+        options.name or f"training_step-{options.size}-{options.device}",
+        as_table(rows),
+        rows,
+        remarks=remarks(options),
+    )
 
 
 def arguments() -> argparse.Namespace:
@@ -71,6 +75,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--apart", action="store_true", help="not both in memory at one time")
     parser.add_argument("--tolerance", type=float, default=1e-4, help="of the losses, relative")
+    parser.add_argument("--name", help="of the files of results")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     return parser.parse_args()
 

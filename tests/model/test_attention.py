@@ -9,7 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pg_transfer.model import attention
-from pg_transfer.model.attention import attend
+from pg_transfer.model.attention import Sight, attend
 from pg_transfer.model.paligemma import PaliGemma, prefix_lm_sights
 
 IMAGE, TEXT = 40, 9
@@ -67,6 +67,9 @@ def test_runs_equal_one_dense_mask(monkeypatch, queries, softcap, prefixes, key_
     close = {"atol": 1e-12, "rtol": 1e-12} if softcap is None else {"atol": 1e-5, "rtol": 1e-5}
     for ours, expected in zip(*found, strict=True):
         torch.testing.assert_close(ours, expected, **close)
+    with torch.no_grad():  # another way, in which no key is copied
+        read = attend(*tensors, sights=sights, scale=0.5, softcap=softcap)
+    torch.testing.assert_close(read, found[1][0], **close)
 
 
 class Largest(TorchDispatchMode):
@@ -100,3 +103,13 @@ def test_nothing_is_as_large_as_the_sequence_squared(toy, monkeypatch, prefixes)
     # The MLP's hidden layer: 2 * 1036 * 160 numbers of 4 bytes = 1.3 MB. One byte for every pair of
     # tokens would be 2 * 1036 ** 2 = 2.1 MB, a score of each of four heads 34 MB.
     assert 2 * 1036 * 160 * 4 <= largest.bytes < 2 * 1036**2
+
+
+def test_heads_share_keys_without_copies_where_nothing_is_learnt() -> None:
+    """One token that eight heads read 1000 keys with, as in answering."""
+    generator = torch.Generator().manual_seed(0)
+    query, keys = (torch.randn(2, *s, 16, generator=generator) for s in ((8, 1), (1, 1000)))
+    with Largest() as largest, torch.no_grad():
+        attend(query, keys, keys, sights=[Sight(1, 1000)], scale=0.5, softcap=None)
+    # Keys of one head are 2 * 1000 * 16 numbers of 4 bytes = 128 kB, and are looked at in place.
+    assert largest.bytes <= 2 * 1000 * 16 * 4

@@ -53,18 +53,25 @@ def attend(
         softcap: Gemma 2 squashes the scores by `cap * tanh(score / cap)` before masking.
     """
     sharing = query.shape[1] // key.shape[1]
-    key, value = (
-        x.unsqueeze(2).expand(-1, -1, sharing, -1, -1).flatten(1, 2) for x in (key, value)
-    )
+    if torch.is_grad_enabled():
+        key, value = (
+            x.unsqueeze(2).expand(-1, -1, sharing, -1, -1).flatten(1, 2) for x in (key, value)
+        )
+        sharing = 1
     read = []
     for run, sight in zip(query.split([s.queries for s in sights], dim=2), sights, strict=True):
-        seen, values = key[:, :, : sight.keys], value[:, :, : sight.keys]
+        seen, values, mask = key[:, :, : sight.keys], value[:, :, : sight.keys], sight.mask
+        # Where nothing is learnt, heads that share keys are more queries of one head, so that no
+        # key is copied. A gradient of keys is summed over queries, and many heads are then more
+        # work that a GPU can do at once.
+        run = run.unflatten(1, (-1, sharing)).flatten(2, 3)
+        if mask is not None and mask.shape[2] > 1:
+            mask = mask.repeat(1, 1, sharing, 1)
         if softcap is None:
-            mixed = F.scaled_dot_product_attention(
-                run, seen, values, attn_mask=sight.mask, scale=scale
-            )
+            mixed = F.scaled_dot_product_attention(run, seen, values, attn_mask=mask, scale=scale)
         else:
-            mixed = _squashed(run * scale, seen, values, sight.mask, softcap)
+            mixed = _squashed(run * scale, seen, values, mask, softcap)
+        mixed = mixed.unflatten(2, (sharing, -1)).flatten(1, 2)
         read.append(mixed.transpose(1, 2))
     return torch.cat(read, dim=1).flatten(-2)
 
