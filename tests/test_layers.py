@@ -93,7 +93,16 @@ ALLOWED = {
     "pg_transfer.report": {
         "pg_transfer.task", "pg_transfer.metrics", "pg_transfer.published",
     },
+    "pg_transfer.planning": {
+        "pg_transfer.adapters", "pg_transfer.model", "pg_transfer.training",
+    },
+    "pg_transfer.plan": {
+        "pg_transfer.check", "pg_transfer.console", "pg_transfer.planning",
+        "pg_transfer.run_settings", "pg_transfer.settings", "pg_transfer.splits",
+        "pg_transfer.task",
+    },
     "pg_transfer.transfer": {
+        "pg_transfer.planning", "pg_transfer.settings",
         "pg_transfer.assemble", "pg_transfer.console", "pg_transfer.evaluation",
         "pg_transfer.run_settings", "pg_transfer.secrecy", "pg_transfer.task",
         "pg_transfer.training", "pg_transfer.preview", "pg_transfer.tracking",
@@ -128,11 +137,11 @@ ALLOWED = {
 RESERVED = {
     "lightning": {"pg_transfer.training", "pg_transfer.assemble", "pg_transfer.tracking"},
     "hydra": {"pg_transfer.assemble", "pg_transfer.transfer", "pg_transfer.console",
-              "pg_transfer.check"},
+              "pg_transfer.check", "pg_transfer.plan"},
     "torch": {
         "pg_transfer.sources", "pg_transfer.loading", "pg_transfer.export",
         "pg_transfer.model", "pg_transfer.adapters", "pg_transfer.training", "pg_transfer.assemble",
-        "pg_transfer.settings", "pg_transfer.answering",
+        "pg_transfer.settings", "pg_transfer.answering", "pg_transfer.planning",
         "pg_transfer.segmentation.codec",
     },
     "peft": {"pg_transfer.adapters"},

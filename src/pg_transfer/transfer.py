@@ -15,9 +15,13 @@ from omegaconf import DictConfig, OmegaConf
 from pg_transfer.assemble import Run, assemble
 from pg_transfer.console import CONSOLE, facts_table, say, score_table
 from pg_transfer.evaluation import report_run
+from pg_transfer.planning.asked import AUTO, settled_micro_batch
+from pg_transfer.planning.room import gb
+from pg_transfer.planning.shortage import by_part, shortage_explained
 from pg_transfer.preview import printed, read_lessons, write_preview
 from pg_transfer.run_settings import CONFIG, parse_settings
 from pg_transfer.secrecy import refuse_secrets
+from pg_transfer.settings import refuse_odd_values
 from pg_transfer.task import Scores
 from pg_transfer.tracking.code_version import code_version, described
 from pg_transfer.tracking.follow import best_model
@@ -36,6 +40,8 @@ def transfer(config: DictConfig) -> None:
     last = folder / "checkpoints" / LAST
     try:
         resolved = resolve(config, folder)
+        if resolved.micro_batch == AUTO:
+            resolved.micro_batch = micro_batch_of(resolved, folder)
         if resolved.preview:
             preview(resolved, folder)
             return
@@ -50,6 +56,17 @@ def transfer(config: DictConfig) -> None:
     CONSOLE.print(facts_table("run", plan(run)))
     CONSOLE.print(score_table("what learns", tuning_table(run.module.model, run.module.parts)))
 
+    with shortage_explained(resolved):
+        learn_and_score(run, resolved, last)
+
+
+def learn_and_score(run: Run, config: DictConfig, last: Path) -> None:
+    """The training, from its last checkpoint on if there is one; and the report.
+
+    Raises:
+        ValueError: the data or the settings are at fault; with what to do about it.
+    """
+    folder = run.folder
     before = score_before(run, is_done=last.exists()) if config.score_before else {}
     try:
         run.trainer.fit(
@@ -62,7 +79,7 @@ def transfer(config: DictConfig) -> None:
     if run.trainer.interrupted:
         sys.exit(130)
     after = {split: run.score(split) for split in run.report}
-    report_run(run, resolved, after, name="report", before=before)
+    report_run(run, config, after, name="report", before=before)
     if run.tracker is not None:
         end_tracking(run, run.tracker)
     CONSOLE.print(facts_table("training", run.speed.report()))
@@ -71,6 +88,24 @@ def transfer(config: DictConfig) -> None:
     if large := run.trouble.report():
         say(f"gradients: {large}")
     say(f"again: python evaluate.py run={folder}")
+
+
+def micro_batch_of(config: DictConfig, folder: Path) -> int:
+    """That of the run in the folder, if there is one; else the largest that there is room for.
+
+    Raises:
+        ValueError: there is no room for one example.
+    """
+    if (folder / CONFIG).is_file():
+        return parse_settings(folder / CONFIG).micro_batch
+    config.micro_batch = 1
+    refuse_odd_values(config)
+    demand, device = settled_micro_batch(config)
+    say(
+        f"micro_batch={demand.micro_batch}: it takes {by_part(demand)}, and there is room for "
+        f"{gb(device.room)} on {device.name}"
+    )
+    return demand.micro_batch
 
 
 def score_before(run: Run, *, is_done: bool) -> dict[str, Scores]:

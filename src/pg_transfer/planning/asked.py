@@ -1,0 +1,109 @@
+"""From the settings of a run to what is to be planned, and to its micro-batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Any, cast
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from pg_transfer.adapters import AdapterSettings
+from pg_transfer.model.config import released
+from pg_transfer.planning.rehearsal import Demand, Update, rehearse
+from pg_transfer.planning.room import Device, found_device, gb, largest
+from pg_transfer.training.recipe import Recipe
+from pg_transfer.training.tuning import Tuning, read_tuning
+
+AUTO = "auto"
+"""The micro-batch that is left to the planner."""
+
+
+def update_of(config: DictConfig) -> Update:
+    """An update of the run with these settings.
+
+    Raises:
+        ValueError: settings that do not fit each other, or that cannot be planned for.
+    """
+    settings = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    recipe, trainer = Recipe(**settings["recipe"]), settings["trainer"]
+    if not isinstance(trainer["strategy"], str) or "fsdp" in trainer["strategy"]:
+        raise ValueError(
+            f"what trainer={trainer['strategy']} takes cannot be planned, as processes share out "
+            f"the weights; give micro_batch=1 or another number"
+        )
+    return Update(
+        config=released(
+            settings["model"]["size"], resolution=settings["resolution"], dropout=recipe.dropout
+        ),
+        recipe=recipe,
+        tuning=read_tuning(settings["tuning"]),
+        rematerialise=settings["model"]["rematerialise"],
+        precision=str(trainer["precision"]),
+        processes=processes_of(trainer),
+    )
+
+
+def processes_of(trainer: dict[str, Any]) -> int:
+    """How many processes Lightning will start for `devices` and `num_nodes`."""
+    devices, nodes = trainer.get("devices", 1), trainer.get("num_nodes", 1)
+    if isinstance(devices, list):
+        return len(devices) * nodes
+    if devices in (AUTO, -1, "-1"):
+        has_gpus = trainer.get("accelerator", AUTO) != "cpu" and torch.cuda.is_available()
+        return (torch.cuda.device_count() if has_gpus else 1) * nodes
+    return int(devices) * nodes
+
+
+def demands(update: Update) -> Callable[[int], Demand]:
+    """What the update takes with micro-batches of a size; of each size it is found out once."""
+    return cache(lambda micro_batch: rehearse(update, micro_batch))
+
+
+def settled_micro_batch(config: DictConfig) -> tuple[Demand, Device]:
+    """The largest micro-batch that the device of this run has room for.
+
+    Raises:
+        ValueError: there is no room for one example, or the batch cannot be shared.
+    """
+    update = update_of(config)
+    device = found_device(str(config.trainer.accelerator))
+    return chosen(update, demands(update), device), device
+
+
+def chosen(update: Update, demand: Callable[[int], Demand], device: Device) -> Demand:
+    """The demand of the largest micro-batch that a device has room for.
+
+    Raises:
+        ValueError: there is no room for one example, or the batch cannot be shared.
+    """
+    whole, processes = update.recipe.batch_size, update.processes
+    if whole % processes:
+        raise ValueError(
+            f"recipe.batch_size={whole} cannot be shared by {processes} processes: take another "
+            f"number of devices"
+        )
+    try:
+        return largest(whole // processes, device.room, demand)
+    except ValueError as error:
+        raise ValueError(
+            f"{error} on {device.name} ({gb(device.bytes)}): {remedies(update)}"
+        ) from error
+
+
+def remedies(update: Update, *, micro_batch: int = 1) -> str:
+    """What could be changed to take less memory, and what an update would take then."""
+    ways: list[tuple[str, Update, int]] = []
+    smaller = [size for size in range(1, micro_batch) if micro_batch % size == 0]
+    if smaller:
+        ways.append((f"micro_batch={smaller[-1]}", update, smaller[-1]))
+    if not update.rematerialise:
+        ways.append(("model.rematerialise=true", replace(update, rematerialise=True), micro_batch))
+    if update.tuning.adapters is None:
+        kept = "float32" if update.precision == "32-true" else "bfloat16"
+        adapted = Tuning(adapters=AdapterSettings(), adapters_lr=1.0, frozen_dtype=kept)
+        ways.append(("tuning=lora", replace(update, tuning=adapted), micro_batch))
+    found = [f"{name} ({gb(rehearse(other, size).peak)})" for name, other, size in ways]
+    return f"take {', or '.join([*found, 'a lower resolution'])}"

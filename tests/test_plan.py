@@ -1,0 +1,123 @@
+"""`python -m pg_transfer.plan`, `micro_batch=auto`, and what is said when memory runs out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from pg_transfer.check import composed
+from pg_transfer.plan import main
+from pg_transfer.planning.shortage import shortage_explained
+
+TINY = ("model=tiny", "trainer=cpu")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any data."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PG_DATA", str(tmp_path / "data"))
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    main(arguments)
+    return " ".join(capsys.readouterr().out.replace("│", " ").split())
+
+
+def test_a_plan_without_data_and_weights(capsys) -> None:
+    out = printed(capsys, "task=textvqa", "tuning=lora", "--device", "2", *TINY)
+    # The paper's: 5 epochs of 39,602 examples in batches of 256 are 773.5 updates.
+    assert "773 (39,602 examples of 'train+val', as published; no data here)" in out
+    for part in ("weights", "gradients", "optimiser", "activations", "logits", "together"):
+        assert f" {part} " in out
+    assert "--measured" in out
+
+
+def test_the_asked_micro_batch_and_number_of_examples(capsys) -> None:
+    out = printed(capsys, "task=refcoco", "micro_batch=4", "--examples", "2560", *TINY)
+    assert "micro-batch 4 x 1 device(s) x 64 = 256" in out
+    assert "1,000 (2,560 examples, as you say)" in out
+    out = printed(capsys, "task=refcoco", "micro_batch=4", *TINY)
+    assert "not known without the data" in out
+
+
+def test_time_by_a_run(capsys, tmp_path: Path) -> None:
+    """A run of the same settings at 8 images a second: 256 take 32 s, 1,000 updates 8.9 hours."""
+    run = tmp_path / "run"
+    run.mkdir()
+    OmegaConf.save(
+        OmegaConf.create(OmegaConf.to_container(
+            composed(["task=textvqa", "micro_batch=4", *TINY]), resolve=True
+        )),
+        run / "config.yaml",
+    )  # fmt: skip
+    log = "step,images_per_second,peak_memory_gb\n9,4.0,1.5\n19,8.0,1.6\n20,,\n29,8.5,1.6\n"
+    (run / "metrics.csv").write_text(log, encoding="utf-8")
+    settings = ["task=textvqa", "micro_batch=4", "--examples", "51200", *TINY]
+    out = printed(capsys, *settings, "--measured", str(run))
+    assert "32 s an update, 8.9 hours without evaluation" in out
+    assert "which held 1.6 GB where" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--device", "h1000"], "--device h1000 is not known; there are h200, h100"),
+        (["micro_batch=3"], "recipe.batch_size=16 is no multiple of micro_batch=3"),
+        (["trainer.precision=7"], "trainer.precision=7 cannot be planned for"),
+        (["trainer=fsdp"], "cannot be planned, as processes share out the weights"),
+    ],
+)
+def test_what_cannot_be_planned(capsys, arguments: list[str], said: str) -> None:
+    with pytest.raises(SystemExit):
+        main(["task=shapes", *arguments])
+    assert said in capsys.readouterr().err
+
+
+def shapes(**changed):
+    config = OmegaConf.create(OmegaConf.to_container(composed(["task=shapes"]), resolve=True))
+    return OmegaConf.merge(config, changed)
+
+
+def test_memory_that_runs_out_in_training() -> None:
+    """For real: torch's allocator is asked for more than any machine has."""
+    with (
+        pytest.raises(ValueError, match="out of memory with micro_batch=16") as raised,
+        shortage_explained(shapes(trainer={"accelerator": "cpu"})),
+    ):
+        torch.empty(10**15)
+    said = str(raised.value)
+    for remedy in ("micro_batch=8 (", "model.rematerialise=true (", "tuning=lora (", "resolution"):
+        assert remedy in said
+    assert "(weights 0.00289 GB, gradients" in said
+    assert isinstance(raised.value.__cause__, RuntimeError)
+
+
+def test_memory_that_runs_out_over_answers() -> None:
+    def validation_step() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with (
+        pytest.raises(ValueError, match=r"answers to 64 prompts at once.*evaluation_batch=32"),
+        shortage_explained(shapes(trainer={"accelerator": "cpu"})),
+    ):
+        validation_step()
+
+
+def test_other_errors_are_left_alone() -> None:
+    with pytest.raises(RuntimeError, match="something else"), shortage_explained(shapes()):
+        raise RuntimeError("something else")
+
+
+def test_micro_batch_auto(tmp_path: Path, capsys) -> None:
+    """As much as fits, here a whole update; and in a run that goes on what it began with."""
+    from pg_transfer.transfer import micro_batch_of
+
+    config = shapes(micro_batch="auto", trainer={"accelerator": "cpu"})
+    assert micro_batch_of(config, tmp_path) == config.recipe.batch_size == 16
+    assert "micro_batch=16: it takes 0.0" in capsys.readouterr().out
+    OmegaConf.save(shapes(micro_batch=2), tmp_path / "config.yaml")
+    assert micro_batch_of(config, tmp_path) == 2
