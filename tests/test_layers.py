@@ -36,7 +36,8 @@ ALLOWED = {
     "pg_transfer.packed_examples": {"pg_transfer.task"},
     "pg_transfer.splits": {"pg_transfer.task", "pg_transfer.packed_examples"},
     "pg_transfer.secrecy": set(),
-    "pg_transfer.console": {"pg_transfer.secrecy"},
+    "pg_transfer.processes": set(),
+    "pg_transfer.console": {"pg_transfer.processes", "pg_transfer.secrecy"},
     "pg_transfer.run_settings": {"pg_transfer.task"},
     "pg_transfer.model": set(),
     "pg_transfer.adapters": {"pg_transfer.model"},
@@ -104,8 +105,9 @@ ALLOWED = {
     "pg_transfer.transfer": {
         "pg_transfer.planning", "pg_transfer.settings",
         "pg_transfer.assemble", "pg_transfer.console", "pg_transfer.evaluation",
-        "pg_transfer.run_settings", "pg_transfer.secrecy", "pg_transfer.task",
-        "pg_transfer.training", "pg_transfer.preview", "pg_transfer.tracking",
+        "pg_transfer.processes", "pg_transfer.run_settings", "pg_transfer.secrecy",
+        "pg_transfer.task", "pg_transfer.training", "pg_transfer.preview",
+        "pg_transfer.tracking",
     },
     "pg_transfer.evaluation": {
         "pg_transfer.assemble", "pg_transfer.run_settings", "pg_transfer.answers",

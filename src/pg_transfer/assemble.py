@@ -43,6 +43,7 @@ from pg_transfer.tracking.tracker import Told, Tracker
 from pg_transfer.training.batches import Reader, accumulation
 from pg_transfer.training.checkpoints import KeepCheckpoints
 from pg_transfer.training.data import TransferData
+from pg_transfer.training.ending import EndTogether
 from pg_transfer.training.left_out import LeftOut
 from pg_transfer.training.metrics_log import KeepLog, MetricsLog
 from pg_transfer.training.module import TransferModule
@@ -186,6 +187,7 @@ def _assemble(
     if tracker is not None:
         loggers.append(tracker)
         watchers.append(Follow(tracker, scorer))
+    watchers.append(EndTogether())
     trainer = build_trainer(config, recipe, steps=data.steps, callbacks=watchers, loggers=loggers)
 
     refuse_sharded_bits(trainer, tuning)

@@ -22,10 +22,11 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.table import Table
 
+from pg_transfer.processes import rank
 from pg_transfer.secrecy import without_secrets
 
 # Of several processes one speaks. What is printed holds file names and words of others: no markup.
-CONSOLE = Console(quiet=os.environ.get("LOCAL_RANK", "0") != "0", markup=False)
+CONSOLE = Console(quiet=rank() != 0, markup=False)
 
 # What a user can mend by another file, setting or download. Everything else is a bug and keeps its
 # traceback.
@@ -53,6 +54,11 @@ REMEDIES = {
     errno.EMFILE: "allow more open files (ulimit -n), or lower workers",
 }
 
+# What gloo and NCCL say to a process whose partner is gone.
+_LOST = re.compile(
+    r"Connection (closed|reset) by peer|remote process exited|NCCL communicator was aborted"
+)
+
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -72,7 +78,8 @@ def reports_errors(main: Callable[..., None]) -> Callable[..., None]:
             message = user_message(error)
             if message is None or os.environ.get("PG_TRACEBACK"):
                 raise
-            print(f"\nerror: {printable(message)}", file=sys.stderr)
+            who = f"error in process {rank()}" if rank() else "error"
+            print(f"\n{who}: {printable(message)}", file=sys.stderr)
             sys.exit(1)
 
     return guarded
@@ -91,6 +98,8 @@ def user_message(error: BaseException) -> str | None:
     if isinstance(error, OmegaConfBaseException):
         first = str(error).splitlines()[0]
         return first.removeprefix("ValueError raised while resolving interpolation: ")
+    if isinstance(error, RuntimeError) and _LOST.search(str(error)):
+        return "another process of this run has failed, and said why: look for its error"
     if isinstance(error, OSError) and error.errno in REMEDIES:
         place = "" if error.filename is None else f"{error.filename}: "
         return f"{place}{error.strerror}; {REMEDIES[error.errno]}"
@@ -137,6 +146,8 @@ def quiet_libraries() -> None:
     """Silences notices that a user can do nothing about."""
     for name in ("lightning.pytorch", "lightning.fabric", "httpx"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Tells which process has ended, before it ends the others.
+    logging.getLogger("lightning.fabric.strategies.launchers").setLevel(logging.INFO)
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # warns of kernels for CPUs
     for message in (
         r".*does not have many workers.*",

@@ -19,6 +19,7 @@ from pg_transfer.planning.asked import AUTO, settled_micro_batch
 from pg_transfer.planning.room import gb
 from pg_transfer.planning.shortage import by_part, shortage_explained
 from pg_transfer.preview import printed, read_lessons, write_preview
+from pg_transfer.processes import started_from_outside
 from pg_transfer.run_settings import CONFIG, parse_settings
 from pg_transfer.secrecy import refuse_secrets
 from pg_transfer.settings import refuse_odd_values
@@ -26,8 +27,15 @@ from pg_transfer.task import Scores
 from pg_transfer.tracking.code_version import code_version, described
 from pg_transfer.tracking.follow import best_model
 from pg_transfer.tracking.guard import Guard
+from pg_transfer.training.replacing import settle
 from pg_transfer.training.tuning import tuning_table
 from pg_transfer.training.weights import BEST, LAST
+
+# Settings under which a run computes the same, but for rounding and what dropout draws.
+WHERE = (
+    "trainer.accelerator:", "trainer.devices:", "trainer.num_nodes:", "trainer.strategy",
+    "trainer.inference_mode:", "micro_batch:", "workers:",
+)  # fmt: skip
 
 
 def transfer(config: DictConfig) -> None:
@@ -38,7 +46,9 @@ def transfer(config: DictConfig) -> None:
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
     last = folder / "checkpoints" / LAST
+    settle(last)
     try:
+        require_one_folder()
         resolved = resolve(config, folder)
         if resolved.micro_batch == AUTO:
             resolved.micro_batch = micro_batch_of(resolved, folder)
@@ -51,7 +61,9 @@ def transfer(config: DictConfig) -> None:
         remove_empty(folder)
         raise
     if run.trainer.is_global_zero:
-        OmegaConf.save(resolved, folder / CONFIG)
+        unfinished = folder / f"{CONFIG}.part"  # others may be reading the one that is there
+        OmegaConf.save(resolved, unfinished)
+        unfinished.replace(folder / CONFIG)
         keep_tokenizer(run.data.reader.tokenizer.path, folder)
     CONSOLE.print(facts_table("run", plan(run)))
     CONSOLE.print(score_table("what learns", tuning_table(run.module.model, run.module.parts)))
@@ -170,8 +182,21 @@ def remove_empty(folder: Path) -> None:
             one.rmdir()
 
 
+def require_one_folder() -> None:
+    """Raises ValueError where each of several processes would name a folder by its own clock."""
+    overrides = HydraConfig.get().overrides
+    given = any(one.startswith("run=") for one in overrides.task)
+    given |= any(one.startswith("hydra.run.dir=") for one in overrides.hydra)
+    if started_from_outside() > 1 and not given:
+        raise ValueError(
+            f"{started_from_outside()} processes were started by torchrun or SLURM, and each would "
+            f"write to a folder of its own: name one for all of them with run=runs/..., which also "
+            f"goes on with the run when the same command is given again"
+        )
+
+
 def require_same_run(folder: Path, config: DictConfig) -> None:
-    """Raises ValueError if `folder` holds a run with other settings."""
+    """Raises ValueError if `folder` holds a run with other settings than where it computes."""
     if not (folder / CONFIG).is_file():
         return
     old, new = (
@@ -183,7 +208,11 @@ def require_same_run(folder: Path, config: DictConfig) -> None:
         for key in sorted(old.keys() | new.keys())
         if old.get(key) != new.get(key) and not key.startswith("logger.")  # alters no result
     ]
-    if changed:
+    elsewhere = [change for change in changed if change.startswith(WHERE)]
+    if changed == elsewhere:
+        for change in changed:
+            say(f"note: the run goes on elsewhere, {change}")
+    else:
         raise ValueError(
             f"run={folder} holds another run; repeat its settings to go on with it, or choose "
             f"another folder. Different are: {'; '.join(changed)}"
