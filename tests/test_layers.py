@@ -129,6 +129,7 @@ ALLOWED = {
         "pg_transfer.console", "pg_transfer.release", "pg_transfer.settings",
         "pg_transfer.splits", "pg_transfer.task", "pg_transfer.text",
     },
+    "pg_transfer.consolidate": {"pg_transfer.console", "pg_transfer.training"},
     "pg_transfer.predict": {
         "pg_transfer.answering", "pg_transfer.console", "pg_transfer.model",
         "pg_transfer.run_settings", "pg_transfer.segmentation", "pg_transfer.sources",

@@ -190,6 +190,7 @@ def _assemble(
     watchers.append(EndTogether())
     trainer = build_trainer(config, recipe, steps=data.steps, callbacks=watchers, loggers=loggers)
 
+    data.trainer = trainer  # else Lightning would tell it only when it trains
     refuse_sharded_bits(trainer, tuning)
     # Of processes that hold the weights together, the first reads them and sends the others theirs.
     is_given = isinstance(trainer.strategy, FullySharded) and not trainer.is_global_zero

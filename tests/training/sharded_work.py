@@ -68,13 +68,23 @@ def settings(folder: Path, *overrides: str) -> DictConfig:
     return resolved
 
 
-def outcome(folder: Path, *options: str, resume: Path | None = None) -> dict[str, Any]:
-    """Every update's loss, norm and rate; answers in three ways; the last score."""
+def outcome(
+    folder: Path, *options: str, resume: Path | None = None, checkpoint: Path | None = None
+) -> dict[str, Any]:
+    """Every update's loss, norm and rate; answers of two lengths in two ways; the last score.
+
+    Args:
+        folder: of the run.
+        options: as on the command line.
+        resume: what to go on from.
+        checkpoint: to be scored alone.
+    """
     SPLITS.update(EXAMPLES)
-    run = assemble(settings(folder, *options), folder)
+    run = assemble(settings(folder, *options), folder, checkpoint=checkpoint)
     seen = Seen(folder)
     run.trainer.callbacks.append(seen)  # type: ignore[attr-defined]
-    run.trainer.fit(run.module, run.data, ckpt_path=resume, weights_only=True)
+    if checkpoint is None:
+        run.trainer.fit(run.module, run.data, ckpt_path=resume, weights_only=True)
     never, at_once = run.module.end, run.data.reader.tokenizer.encode("\n")[0]
     run.data.begin = lambda _: 0  # every time anew: what ends an answer is no setting
     ends = {"long": never, "short": at_once}
@@ -122,10 +132,8 @@ def main(folder: Path) -> None:
     jobs = json.loads((folder / "jobs.json").read_text())
     outcomes = []
     for job in jobs:
-        resume = job.get("resume")
-        outcomes.append(
-            outcome(Path(job["folder"]), *job["options"], resume=resume and Path(resume))
-        )
+        paths = {name: Path(job[name]) for name in ("resume", "checkpoint") if name in job}
+        outcomes.append(outcome(Path(job["folder"]), *job["options"], **paths))
     if os.environ["RANK"] == "0":
         (folder / "outcomes.json").write_text(json.dumps(outcomes))
 
