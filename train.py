@@ -21,12 +21,12 @@ OmegaConf.register_new_resolver("choices", lambda group: listed(CONF / group), r
 @reports_errors
 @hydra.main(version_base=None, config_path="conf", config_name="train")
 @reports_errors
-def main(config: DictConfig) -> None:
-    """One transfer, from the paper's recipe to the task's own score."""
+def main(config: DictConfig) -> float | None:
+    """One transfer, from the paper's recipe to the task's own score, which it returns."""
     from pg_transfer.transfer import transfer
 
     quiet_libraries()  # importing Lightning has made it talkative
-    transfer(config)
+    return transfer(config)
 
 
 if __name__ == "__main__":

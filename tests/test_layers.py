@@ -28,6 +28,17 @@ ALLOWED = {
         "pg_transfer.segmentation.run_lengths",
     },
     "pg_transfer.choices": set(),
+    "pg_transfer.project": set(),
+    "pg_transfer.launching": set(),
+    "pg_transfer.scores_file": set(),
+    "pg_transfer.sweeping": {
+        "pg_transfer.answers", "pg_transfer.console", "pg_transfer.scores_file",
+    },
+    "pg_transfer.sweep": {
+        "pg_transfer.answers", "pg_transfer.console", "pg_transfer.project",
+        "pg_transfer.settings", "pg_transfer.sweeping",
+    },
+    "hydra_plugins": {"pg_transfer.sweeping"},
     "pg_transfer.task": set(),
     "pg_transfer.images": set(),
     "pg_transfer.safe_pickle": set(),
@@ -66,7 +77,7 @@ ALLOWED = {
     "pg_transfer.training": {
         "pg_transfer.task", "pg_transfer.images", "pg_transfer.text", "pg_transfer.model",
         "pg_transfer.splits", "pg_transfer.answers", "pg_transfer.page", "pg_transfer.record",
-        "pg_transfer.adapters",
+        "pg_transfer.adapters", "pg_transfer.scores_file",
     },
     "pg_transfer.tracking": {
         "pg_transfer.task", "pg_transfer.answers", "pg_transfer.page", "pg_transfer.pictures",
@@ -88,7 +99,7 @@ ALLOWED = {
         "pg_transfer.answers", "pg_transfer.loading", "pg_transfer.release", "pg_transfer.sources",
         "pg_transfer.task", "pg_transfer.hub", "pg_transfer.text", "pg_transfer.model",
         "pg_transfer.training", "pg_transfer.console", "pg_transfer.settings", "pg_transfer.splits",
-        "pg_transfer.tracking",
+        "pg_transfer.tracking", "pg_transfer.launching",
     },
     "pg_transfer.published": set(),
     "pg_transfer.report": {
@@ -107,7 +118,7 @@ ALLOWED = {
         "pg_transfer.assemble", "pg_transfer.console", "pg_transfer.evaluation",
         "pg_transfer.processes", "pg_transfer.run_settings", "pg_transfer.secrecy",
         "pg_transfer.task", "pg_transfer.training", "pg_transfer.preview",
-        "pg_transfer.tracking",
+        "pg_transfer.tracking", "pg_transfer.scores_file",
     },
     "pg_transfer.evaluation": {
         "pg_transfer.assemble", "pg_transfer.run_settings", "pg_transfer.answers",
@@ -138,10 +149,15 @@ ALLOWED = {
 
 # Libraries that only these modules may import.
 RESERVED = {
-    "lightning": {"pg_transfer.training", "pg_transfer.assemble", "pg_transfer.tracking"},
+    "lightning": {"pg_transfer.training", "pg_transfer.assemble", "pg_transfer.tracking",
+                  "pg_transfer.launching"},
     "hydra": {"pg_transfer.assemble", "pg_transfer.transfer", "pg_transfer.console",
-              "pg_transfer.check", "pg_transfer.plan"},
+              "pg_transfer.check", "pg_transfer.plan", "pg_transfer.launching", "pg_transfer.sweep",
+              "pg_transfer.sweeping.multirun", "pg_transfer.sweeping.search", "hydra_plugins"},
+    "optuna": {"pg_transfer.sweeping.study"},
+    "matplotlib": {"pg_transfer.sweeping.plot"},
     "torch": {
+        "pg_transfer.sweeping.places",
         "pg_transfer.sources", "pg_transfer.loading", "pg_transfer.export",
         "pg_transfer.model", "pg_transfer.adapters", "pg_transfer.training", "pg_transfer.assemble",
         "pg_transfer.settings", "pg_transfer.answering", "pg_transfer.planning",

@@ -176,7 +176,7 @@ def test_the_first_run_really_learns(tmp_path: Path) -> None:
     run = tmp_path / "first"
     assert {path.name for path in run.iterdir()} == {
         "config.yaml", "metrics.csv", "checkpoints", "answers", "pictures", "pages",
-        "report.json", "report.md", "tokenizer.model",
+        "report.json", "report.md", "scores.jsonl", "tokenizer.model",
     }  # fmt: skip
     picture = tmp_path / re.search(r"picture of the answers: (\S+)", printed)[1]
     with Image.open(picture) as grid:

@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.answers import read_answers
 from pg_transfer.console import say
+from pg_transfer.launching import refuse_ranks_of_their_own
 from pg_transfer.loading import tokenizer_of
 from pg_transfer.model.config import released
 from pg_transfer.model.decoding import Decoding
@@ -52,6 +53,7 @@ from pg_transfer.training.recipe import Recipe
 from pg_transfer.training.scoring import ScoreTask
 from pg_transfer.training.sharding import FullySharded
 from pg_transfer.training.stopping import StopEarly
+from pg_transfer.training.telling import TellScores
 from pg_transfer.training.trouble import TellTrouble
 from pg_transfer.training.tuning import Tuning, read_tuning
 from pg_transfer.training.watching import CountCuts, Progress, RatesByPart, Speedometer
@@ -172,7 +174,10 @@ def _assemble(
     keeper = KeepCheckpoints(folder / "checkpoints", scorer, minutes=config.checkpoint_minutes)
     speed = Speedometer(recipe.batch_size)
     left_out, trouble = LeftOut(data, scorer, folder=folder), TellTrouble(data, folder=folder)
-    watchers: list[Callback] = [Progress(), speed, RatesByPart(), cuts, scorer, left_out, trouble]
+    teller = TellScores(folder, data, scorer)
+    watchers: list[Callback] = [
+        Progress(), speed, RatesByPart(), cuts, scorer, left_out, trouble, teller
+    ]  # fmt: skip
     stopper = None
     if learns and config.patience is not None:
         stopper = StopEarly(scorer, patience=config.patience)
@@ -293,6 +298,7 @@ def build_trainer(
             )
             raise ValueError(f"{chosen}: {error.__cause__}") from error
         raise
+    refuse_ranks_of_their_own(trainer)
     trainer.strategy.checkpoint_io = WholeFiles()
     if learns:
         passes = accumulation(recipe.batch_size, config.micro_batch, trainer.world_size)

@@ -10,13 +10,15 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import (
     CompactHydraException,
     InstantiationException,
     OverrideParseException,
 )
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
@@ -24,6 +26,8 @@ from rich.table import Table
 
 from pg_transfer.processes import rank
 from pg_transfer.secrecy import without_secrets
+
+T = TypeVar("T")
 
 # Of several processes one speaks. What is printed holds file names and words of others: no markup.
 CONSOLE = Console(quiet=rank() != 0, markup=False)
@@ -62,21 +66,23 @@ _LOST = re.compile(
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-def reports_errors(main: Callable[..., None]) -> Callable[..., None]:
+def reports_errors(main: Callable[..., T]) -> Callable[..., T]:
     """`main`, whose `USER_ERRORS` end the program with their message alone and exit code 1.
 
     With PG_TRACEBACK=1 in the environment they keep their traceback. Around Hydra's `main` it tells
-    of a wrong command line, inside it of all else.
+    of a wrong command line, inside it of all else; but of a sweep's runs Hydra has to know which
+    failed, and goes on with the others.
     """
 
     @functools.wraps(main)
-    def guarded(*arguments: Any) -> None:
+    def guarded(*arguments: Any) -> T:
         os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra prints and exits by itself
         try:
-            main(*arguments)
+            return main(*arguments)
         except Exception as error:
             message = user_message(error)
-            if message is None or os.environ.get("PG_TRACEBACK"):
+            is_in_sweep = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+            if message is None or is_in_sweep or os.environ.get("PG_TRACEBACK"):
                 raise
             who = f"error in process {rank()}" if rank() else "error"
             print(f"\n{who}: {printable(message)}", file=sys.stderr)

@@ -21,6 +21,7 @@ from pg_transfer.planning.shortage import by_part, shortage_explained
 from pg_transfer.preview import printed, read_lessons, write_preview
 from pg_transfer.processes import started_from_outside
 from pg_transfer.run_settings import CONFIG, parse_settings
+from pg_transfer.scores_file import read_scores
 from pg_transfer.secrecy import refuse_secrets
 from pg_transfer.settings import refuse_odd_values
 from pg_transfer.task import Scores
@@ -38,8 +39,12 @@ WHERE = (
 )  # fmt: skip
 
 
-def transfer(config: DictConfig) -> None:
+def transfer(config: DictConfig) -> float | None:
     """Trains and scores; goes on where the folder's last checkpoint ended, if it has one.
+
+    Returns:
+        The task's first metric on the validation split, as it was last in the training: what a
+        sweep compares runs by. None after a preview.
 
     Raises:
         ValueError: settings that do not fit each other, or a folder that holds another run.
@@ -54,7 +59,7 @@ def transfer(config: DictConfig) -> None:
             resolved.micro_batch = micro_batch_of(resolved, folder)
         if resolved.preview:
             preview(resolved, folder)
-            return
+            return None
         require_same_run(folder, resolved)
         run = assemble(resolved, folder)
     except Exception:
@@ -70,6 +75,8 @@ def transfer(config: DictConfig) -> None:
 
     with shortage_explained(resolved):
         learn_and_score(run, resolved, last)
+    scores = read_scores(folder)  # of this process none, where it only scored a finished run
+    return scores[-1].score if scores else None
 
 
 def learn_and_score(run: Run, config: DictConfig, last: Path) -> None:

@@ -1,0 +1,1 @@
+"""`hydra/launcher=processes`: a process of its own for every run of a multirun."""

@@ -1,0 +1,1 @@
+"""Sweeps: many runs with different settings, one process each, and what came of them."""

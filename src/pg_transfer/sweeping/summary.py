@@ -1,0 +1,149 @@
+"""The end of a sweep: a table, a picture and what to type next, printed and left in its folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shlex
+from base64 import b64encode
+from html import escape
+from importlib import resources
+from io import StringIO
+from pathlib import Path
+
+from pg_transfer.answers import write_whole
+from pg_transfer.console import CONSOLE, facts_table, say, score_table
+from pg_transfer.sweeping.plot import draw_sweep
+from pg_transfer.sweeping.results import Results, Row, read_results
+from pg_transfer.sweeping.trials import OUTPUT, joined_settings
+
+NAME = "sweep"
+"""Of the files with the results, without their endings."""
+
+MOST_REASON = 70
+"""Characters of a reason in the terminal; the files have all."""
+
+
+def write_summary(folder: Path) -> Results:
+    """Writes sweep.json, .csv, .png and .html into the folder of a sweep; what they say."""
+    results = read_results(folder)
+    best = list(results.best.values())
+    header, rows = cells(results)
+    file = StringIO()
+    csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    write_whole(folder / f"{NAME}.csv", [file.getvalue()])
+    write_whole(folder / f"{NAME}.json", [json.dumps(as_json(results), indent=1) + "\n"])
+    draw_sweep(results, folder / f"{NAME}.png")
+    template = (resources.files("pg_transfer") / "sweep.html").read_text(encoding="utf-8")
+    picture = b64encode((folder / f"{NAME}.png").read_bytes()).decode()
+    page = {
+        "@@NAME@@": escape(str(folder)),
+        "@@FIXED@@": escape(" ".join(joined_settings(results.fixed))),
+        "@@BEST@@": "".join(f"<p>{escape(line)}</p>" for line in verdict(results)),
+        "@@NEXT@@": escape("\n".join(commands(results))),
+        "@@HEADER@@": "".join(f"<th>{escape(name)}</th>" for name in header),
+        "@@ROWS@@": "\n".join(
+            _html_row(row, texts, folder, is_best=row in best)
+            for row, texts in zip(results.rows, rows, strict=True)
+        ),
+        "@@PICTURE@@": f"data:image/png;base64,{picture}",
+    }
+    for mark, text in page.items():
+        template = template.replace(mark, text)
+    write_whole(folder / f"{NAME}.html", [template])
+    return results
+
+
+def show_summary(results: Results) -> None:
+    """Prints the same: the table, the best, where the files lie, what to type next."""
+    header, rows = cells(results)
+    short = [[*texts[:-1], _shortened(texts[-1], MOST_REASON)] for texts in rows]
+    CONSOLE.print(score_table("sweep", [header, *short]))
+    if results.fixed:
+        CONSOLE.print(facts_table("in all trials", list(results.fixed.items())))
+    for line in verdict(results):
+        say(line)
+    say(f"table and picture: {results.folder / f'{NAME}.html'} (.csv, .json, .png beside it)")
+    for line in commands(results):
+        say(line)
+
+
+def cells(results: Results) -> tuple[list[str], list[list[str]]]:
+    """The names of the columns, and the texts of every trial; empty for what there is not."""
+    metrics = dict.fromkeys(
+        f"{one.split}/{one.metric}" for row in results.rows for one in row.scores
+    )
+    score = " or ".join(metrics) or "score"
+    header = ["trial", *results.varied, "state", score, "highest", "update", "why"]
+    rows = [
+        [
+            str(row.trial.number), *(row.varied[name] for name in results.varied), row.trial.state,
+            _number(row.score), _number(row.highest),
+            f"{row.scores[-1].step}/{row.scores[-1].steps}" if row.scores else "",
+            row.trial.reason,
+        ]
+        for row in results.rows
+    ]  # fmt: skip
+    return header, rows
+
+
+def verdict(results: Results) -> list[str]:
+    """A line on the best of every group, and one on how many ended how."""
+    lines = [
+        f"best{f' of {group}' if group else ''}: trial {row.trial.number} with "
+        f"{_number(row.score)} ({' '.join(joined_settings(row.varied)) or 'the only one'})"
+        for group, row in results.best.items()
+    ]
+    states = ("finished", "pruned", "failed", "unfinished")
+    counts = [f"{results.count(state)} {state}" for state in states if results.count(state)]
+    return [*lines, f"{len(results.rows)} trials: {', '.join(counts)}"]
+
+
+def commands(results: Results) -> list[str]:
+    """What to type next."""
+    lines = []
+    for row in results.best.values():
+        settings = shlex.join(joined_settings(row.trial.settings))
+        lines.append(f"score it: python evaluate.py run={shlex.quote(str(row.trial.folder))}")
+        lines.append(f"its settings again: python train.py {settings}")
+    failed = [row for row in results.rows if row.trial.state == "failed"]
+    lines += [f"what a failed one said: {row.trial.folder / OUTPUT}" for row in failed[:1]]
+    return lines
+
+
+def as_json(results: Results) -> dict[str, object]:
+    """Everything in numbers and names, for other programs."""
+    return {
+        "best": {group: row.trial.number for group, row in results.best.items()},
+        "fixed": results.fixed,
+        "trials": [
+            {
+                "number": row.trial.number,
+                "folder": str(row.trial.folder.relative_to(results.folder)),
+                "settings": row.varied,
+                "state": row.trial.state,
+                "reason": row.trial.reason,
+                "score": row.score,
+                "highest": row.highest,
+                "scores": [one._asdict() for one in row.scores],
+            }
+            for row in results.rows
+        ],
+    }
+
+
+def _html_row(row: Row, texts: list[str], folder: Path, *, is_best: bool) -> str:
+    number, *others = map(escape, texts)
+    link = escape(row.trial.folder.relative_to(folder).as_posix(), quote=True)
+    kind = "best" if is_best else row.trial.state
+    texts = [f'<a href="{link}/">{number}</a>', *others]
+    return f'<tr class="{kind}">' + "".join(f"<td>{text}</td>" for text in texts) + "</tr>"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _shortened(text: str, most: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"

@@ -1,0 +1,85 @@
+"""`train.py -m` works as a user of Hydra types it, also with several devices per run."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pg_transfer.scores_file import read_scores
+from tests.faults.commands import call
+
+ROOT = Path(__file__).parents[2]
+
+# Twelve updates of eight examples.
+SHORT = [
+    "splits={train: val, validate: val, report: [val]}", "recipe.epochs=0.75",
+    "recipe.batch_size=8", "micro_batch=2", "evaluation_batch=64", "validations=1", "page=0",
+    "pictured=0", "score_before=false", "trainer=cpu", "trainer.log_every_n_steps=1", "workers=0",
+]  # fmt: skip
+
+
+def multirun(folder: Path, *settings: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), "-m", "hydra.sweep.dir=sweep", *SHORT, *settings],
+        cwd=folder, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def losses(folder: Path) -> list[float]:
+    with (folder / "metrics.csv").open() as file:
+        return [float(row["loss"]) for row in csv.DictReader(file) if row["loss"]]
+
+
+@pytest.mark.slow
+def test_devices_of_a_trial_learn_together_and_a_failed_one_does_not_stop_the_rest(
+    tmp_path: Path,
+) -> None:
+    done = multirun(tmp_path, "recipe.lr=2e-3", "trainer.devices=1,3,2")
+    # Batches of 8 in micro-batches of 2 cannot be shared by 3; the others have the same losses.
+    assert done.returncode == 1 and "error: trial 1:" in done.stderr
+    sweep = tmp_path / "sweep"
+    assert losses(sweep / "0") == pytest.approx(losses(sweep / "2"), rel=1e-4)
+    rows = json.loads((sweep / "sweep.json").read_text())["trials"]
+    assert [row["state"] for row in rows] == ["finished", "failed", "finished"]
+    assert [row["settings"] for row in rows] == [{"trainer.devices": one} for one in "132"]
+    settings = yaml.safe_load((sweep / "2" / "config.yaml").read_text())
+    assert (settings["trainer"]["devices"], settings["run"]) == (2, str(sweep / "2"))
+    again = multirun(tmp_path, "recipe.lr=2e-3", "trainer.devices=1,3,2")
+    assert again.stdout.count("is finished already") == 2
+
+
+@pytest.mark.slow
+def test_submitit_runs_the_trials_and_the_results_are_told(tmp_path: Path) -> None:
+    done = multirun(tmp_path, "hydra/launcher=submitit_local", "recipe.lr=2e-3,1e-30")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "sweep" / "sweep.json").read_text())["trials"]
+    assert [row["state"] for row in rows] == ["finished", "finished"]
+    assert [row["score"] for row in rows] == [
+        read_scores(tmp_path / "sweep" / str(number))[-1].score for number in (0, 1)
+    ]
+    assert "best of val/mIoU: trial" in done.stdout
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_devices_that_would_train_with_different_settings_are_refused(tmp_path: Path) -> None:
+    ended = call(
+        "train.py",
+        ["-m", "hydra/launcher=basic", "recipe.lr=1e-3,2e-3", "trainer.devices=2", *SHORT],
+        tmp_path,
+    )
+    assert ended.code == 1
+    assert "a sweep with 2 devices per run needs a process of its own" in ended.error
+
+
+def test_the_folder_of_one_run_is_not_taken_for_a_sweep(tmp_path: Path) -> None:
+    ended = call("train.py", ["-m", "run=mine", "recipe.lr=1e-3,2e-3", *SHORT], tmp_path)
+    assert ended.code == 1
+    assert "hydra.sweep.dir=mine names that of a sweep" in ended.message
