@@ -32,7 +32,8 @@ ALLOWED = {
     "pg_transfer.launching": set(),
     "pg_transfer.scores_file": set(),
     "pg_transfer.sweeping": {
-        "pg_transfer.answers", "pg_transfer.console", "pg_transfer.scores_file",
+        "pg_transfer.answers", "pg_transfer.console", "pg_transfer.project",
+        "pg_transfer.scores_file",
     },
     "pg_transfer.sweep": {
         "pg_transfer.answers", "pg_transfer.console", "pg_transfer.project",

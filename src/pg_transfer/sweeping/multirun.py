@@ -15,6 +15,7 @@ from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from pg_transfer.console import say
+from pg_transfer.project import ROOT
 from pg_transfer.scores_file import Score, read_scores
 from pg_transfer.sweeping.places import places
 from pg_transfer.sweeping.processes import Stopped, Work, run_trials
@@ -169,6 +170,8 @@ class NoteTrials(Callback):
         self, config: DictConfig, *, task_function: TaskFunction, **kwargs: Any
     ) -> None:
         if config.hydra.mode == RunMode.MULTIRUN:
+            if str(ROOT) not in sys.path:  # a cluster's job starts with another program
+                sys.path.insert(0, str(ROOT))
             folder = Path(config.hydra.runtime.output_dir)
             settings = split_settings(list(config.hydra.overrides.task))
             self.trial = Trial(config.hydra.job.num, folder, settings)
