@@ -22,6 +22,7 @@ from tests.documented.ways import (
     NOT_TRIED_PAGES,
     has_training,
     jobs_of,
+    own_groups,
     python,
     settings_of,
     way_of,
@@ -62,8 +63,10 @@ def test_data_can_be_read(block: Block) -> None:
 
 @pytest.mark.parametrize("command", [one for one in TRIED.values() if settings_of(one)], ids=str)
 def test_the_settings_exist_as_they_are_written(
-    command: Command, monkeypatch: pytest.MonkeyPatch
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    if "task=mine" in command.words:
+        folders.own_task(tmp_path)
     monkeypatch.delenv("PG_DATA", raising=False)
     program, settings = settings_of(command) or ("", [])
     if not has_training(command.words):
@@ -72,7 +75,7 @@ def test_the_settings_exist_as_they_are_written(
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(ROOT / "conf"), version_base=None):
         for job in jobs_of(settings):
-            config = compose(program.removesuffix(".py"), overrides=[*job, "hydra.run.dir=x"],
+            config = compose(program.removesuffix(".py"), overrides=[*job, *own_groups(job, tmp_path)],
                              return_hydra_config=True)  # fmt: skip
             for key in (key for key in config if key not in ("hydra", "run")):
                 OmegaConf.to_container(OmegaConf.create({key: config[key]}), resolve=False)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
+from types import ModuleType
 
 from PIL import Image
 
 from tests import data_sets
-from tests.documented.blocks import Command
+from tests.documented.blocks import ROOT, Command, blocks
 from tests.documented.ways import train
 from tests.faults.commands import call
 
@@ -22,6 +24,7 @@ IMAGES = ("photo.jpg", "a.jpg", "b.jpg", "photos/1.jpg", "photos/2.jpg", "photos
 def make(folder: Path) -> None:
     """Everything that commands in the documentation name: data, photographs, runs, weights."""
     _data(folder)
+    own_task(folder)
     _photographs(folder)
     _runs(folder)
 
@@ -40,6 +43,26 @@ def _data(folder: Path) -> None:
     content = {"images": [{"id": 1}], "annotations": said}
     data_sets.write_json(folder / "captions_val2014.json", content)
     data_sets.write_json(folder / "results.json", [{"image_id": 1, "caption": "A dog."}])
+
+
+    mine = data / "mine"
+    rows = [{"id": one, "image": "1.jpg", "question": "how many?", "answer": "2"} for one in (1, 2)]
+    for split in ("train", "val"):
+        data_sets.write_json(mine / f"{split}.json", {"questions": rows})
+    data_sets.write_image(mine / "1.jpg")
+
+
+def own_task(folder: Path) -> None:
+    """The task of docs/adding_a_task.md: its class importable, its settings in `folder/conf`."""
+    code, settings = (
+        next(one.text for one in blocks(ROOT / "docs/adding_a_task.md") if one.language == language)
+        for language in ("python", "yaml")
+    )
+    module = ModuleType("tasks.mine")
+    exec(compile(code, "docs/adding_a_task.md", "exec"), module.__dict__)
+    sys.modules["tasks.mine"] = module
+    (folder / "conf/task").mkdir(parents=True)
+    (folder / "conf/task/mine.yaml").write_text(settings, encoding="utf-8")
 
 
 def _photographs(folder: Path) -> None:

@@ -104,6 +104,11 @@ def jobs_of(settings: Sequence[str]) -> Iterator[list[str]]:
     yield job
 
 
+def own_groups(settings: Sequence[str], folder: Path) -> list[str]:
+    """Where Hydra finds the settings of the task that docs/adding_a_task.md makes."""
+    return [f"hydra.searchpath=[file://{folder}/conf]"] if "task=mine" in settings else []
+
+
 def train(command: Command, folder: Path) -> Ended:
     """Trains for real, for an update or two."""
     _, settings = settings_of(command) or ("", [])
@@ -113,6 +118,7 @@ def train(command: Command, folder: Path) -> Ended:
     small = SMALL | OF_TASK.get(task, {})
     kept = [replaced(word) for word in settings if not is_below(word.partition("=")[0], small)]
     kept = ["resolution=224" if word in LARGE else word for word in kept]
+    kept += own_groups(settings, folder)
     if not any(word.startswith("run=") for word in kept) and not flags:
         kept.append(f"run=made/{next(_numbers)}")
     if not has_training(words):
@@ -149,7 +155,7 @@ def module(command: Command, folder: Path) -> Ended:
     name, arguments = words[2], words[3:]
     if settings_of(command):
         arguments = [word for word in arguments if not is_below(word.partition("=")[0], SMALL)]
-        arguments += ["model=tiny"]
+        arguments += ["model=tiny", *own_groups(arguments, folder)]
     path = Path("src", *name.split(".")).with_suffix(".py")
     return call(str(path), arguments, folder)
 
@@ -177,6 +183,8 @@ def selection(command: Command, folder: Path) -> None:
     known = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
     markers = {line.partition(":")[0] for line in known["markers"]}
     words = command.words
+    if words[0] == "python":
+        words = words[2:]
     for before, word in pairwise(words):
         if before == "-m":
             assert set(re.findall(r"\w+", word)) - {"not", "and", "or"} <= markers, word
