@@ -75,8 +75,9 @@ def test_the_settings_exist_as_they_are_written(
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(ROOT / "conf"), version_base=None):
         for job in jobs_of(settings):
-            config = compose(program.removesuffix(".py"), overrides=[*job, *own_groups(job, tmp_path)],
-                             return_hydra_config=True)  # fmt: skip
+            overrides = [*job, *own_groups(job, tmp_path)]
+            name = program.removesuffix(".py")
+            config = compose(name, overrides=overrides, return_hydra_config=True)
             for key in (key for key in config if key not in ("hydra", "run")):
                 OmegaConf.to_container(OmegaConf.create({key: config[key]}), resolve=False)
             if program == "train.py":

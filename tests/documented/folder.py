@@ -44,7 +44,6 @@ def _data(folder: Path) -> None:
     data_sets.write_json(folder / "captions_val2014.json", content)
     data_sets.write_json(folder / "results.json", [{"image_id": 1, "caption": "A dog."}])
 
-
     mine = data / "mine"
     rows = [{"id": one, "image": "1.jpg", "question": "how many?", "answer": "2"} for one in (1, 2)]
     for split in ("train", "val"):

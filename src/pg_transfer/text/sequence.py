@@ -22,13 +22,13 @@ Cut = Literal["suffix", "separator"]
 class Layout:
     """One example's text window.
 
-    ```
-    tokens      bos prefix … separator | suffix … eos | pad …
-    attention   both ways              | causal       | causal
-    supervised  no                     | yes          | no
-                <--- prefix_length --->
-                <--------------- length ------------->
-    ```
+    ::
+
+        tokens      bos prefix … separator | suffix … eos | pad …
+        attention   both ways              | causal       | causal
+        supervised  no                     | yes          | no
+                    <--- prefix_length --->
+                    <--------------- length ------------->
 
     Attributes:
         tokens: int64 [T], the pads at the right.
