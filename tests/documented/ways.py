@@ -19,6 +19,12 @@ from tests.faults.commands import Ended, call
 NOT_RUN = {
     "pre-commit install": "it would change the hooks of this clone",
     "hf auth login": "it asks for a secret",
+    "wandb ": "it speaks with an account; tests/training has the client offline",
+    "tensorboard ": "it serves pages until it is ended",
+    "mlflow ": "likewise",
+    "optuna-dashboard ": "likewise",
+    "sbatch ": "it needs SLURM",
+    "sphinx-build ": "tests/test_documentation.py builds the site",
     "python -m pycocoevalcap.spice.get_stanford_models": "it downloads 0.5 GB",
     "python -m tests.faults.table": "it would write docs/faults.md; tests/test_faults.py compares",
 }
