@@ -31,8 +31,8 @@ apidoc_modules = [
      "include_private": False, "automodule_options": {"members"}},
 ]  # fmt: skip
 
-OUTSIDE = re.compile(r"\[([^]]*)\]\(\.\./[\w/.-]+\.md(?:#[\w-]*)?\)")
-"""A link to a Markdown file that is not one of the pages."""
+OUTSIDE = re.compile(r"\[([^]]*)\]\(\.\./[^)\s]+\)")
+"""A link to a file of the project that is not one of the pages."""
 
 HERE = Path(__file__).parent
 

@@ -62,7 +62,7 @@ def test_the_readme_is_short_and_leads_to_the_list_of_pages() -> None:
 @pytest.mark.skipif(importlib.util.find_spec("furo") is None, reason="pip install -e '.[docs]'")
 def test_the_site_builds_without_warnings(tmp_path: Path) -> None:
     # In a copy, as the reference of all modules is written among the pages.
-    for name in ("docs", "src", "conf"):
+    for name in ("docs", "src"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("reference"))
     done = subprocess.run(
         [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "dummy",
