@@ -36,7 +36,7 @@ DIFFERENT = {"images_per_second", "peak_memory_gb"}
 """Of what is logged, what no run has in common with another."""
 
 
-def run(folder: Path, settings: Sequence[str] = SETTINGS) -> int:
+def run(folder: Path, settings: Sequence[str] = SETTINGS, *, program: str = "train.py") -> int:
     """Starts, or goes on with, the run in `folder` in a new process; its id."""
     child = os.fork()
     if child:
@@ -49,8 +49,8 @@ def run(folder: Path, settings: Sequence[str] = SETTINGS) -> int:
         from tasks.shapes import SPLITS
 
         SPLITS.update(EXAMPLES)
-        sys.argv = ["train.py", f"run={folder}", *settings]
-        runpy.run_path(str(ROOT / "train.py"), run_name="__main__")
+        sys.argv = [program, f"run={folder}", *settings]
+        runpy.run_path(str(ROOT / program), run_name="__main__")
         code = 0
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1

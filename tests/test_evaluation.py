@@ -192,6 +192,7 @@ def test_a_checkpoint_is_scored_where_the_training_data_are_not(
     OmegaConf.save(composed("train", f"run={tmp_path}", *SHORT), tmp_path / CONFIG)
     keep_tokenizer(run.data.reader.tokenizer.path, tmp_path)
     run.trainer.strategy.connect(run.module)
+    run.module.trainer = run.trainer
     (tmp_path / "checkpoints").mkdir()
     run.trainer.save_checkpoint(tmp_path / "checkpoints" / LAST)
     read = Shapes.examples

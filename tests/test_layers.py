@@ -40,6 +40,7 @@ ALLOWED = {
         "pg_transfer.settings", "pg_transfer.sweeping",
     },
     "hydra_plugins": {"pg_transfer.sweeping"},
+    "pg_transfer.stopping": set(),
     "pg_transfer.task": set(),
     "pg_transfer.images": set(),
     "pg_transfer.safe_pickle": set(),
@@ -49,7 +50,9 @@ ALLOWED = {
     "pg_transfer.splits": {"pg_transfer.task", "pg_transfer.packed_examples"},
     "pg_transfer.secrecy": set(),
     "pg_transfer.processes": set(),
-    "pg_transfer.console": {"pg_transfer.processes", "pg_transfer.secrecy"},
+    "pg_transfer.console": {
+        "pg_transfer.processes", "pg_transfer.secrecy", "pg_transfer.stopping",
+    },
     "pg_transfer.run_settings": {"pg_transfer.task"},
     "pg_transfer.model": set(),
     "pg_transfer.adapters": {"pg_transfer.model"},
@@ -78,7 +81,7 @@ ALLOWED = {
     "pg_transfer.training": {
         "pg_transfer.task", "pg_transfer.images", "pg_transfer.text", "pg_transfer.model",
         "pg_transfer.splits", "pg_transfer.answers", "pg_transfer.page", "pg_transfer.record",
-        "pg_transfer.adapters", "pg_transfer.scores_file",
+        "pg_transfer.adapters", "pg_transfer.scores_file", "pg_transfer.stopping",
     },
     "pg_transfer.tracking": {
         "pg_transfer.task", "pg_transfer.answers", "pg_transfer.page", "pg_transfer.pictures",
@@ -100,7 +103,7 @@ ALLOWED = {
         "pg_transfer.answers", "pg_transfer.loading", "pg_transfer.release", "pg_transfer.sources",
         "pg_transfer.task", "pg_transfer.hub", "pg_transfer.text", "pg_transfer.model",
         "pg_transfer.training", "pg_transfer.console", "pg_transfer.settings", "pg_transfer.splits",
-        "pg_transfer.tracking", "pg_transfer.launching",
+        "pg_transfer.launching", "pg_transfer.stopping", "pg_transfer.tracking",
     },
     "pg_transfer.published": set(),
     "pg_transfer.report": {
@@ -115,17 +118,17 @@ ALLOWED = {
         "pg_transfer.task",
     },
     "pg_transfer.transfer": {
-        "pg_transfer.planning", "pg_transfer.settings",
-        "pg_transfer.assemble", "pg_transfer.console", "pg_transfer.evaluation",
-        "pg_transfer.processes", "pg_transfer.run_settings", "pg_transfer.secrecy",
-        "pg_transfer.task", "pg_transfer.training", "pg_transfer.preview",
-        "pg_transfer.tracking", "pg_transfer.scores_file",
+        "pg_transfer.answers", "pg_transfer.assemble", "pg_transfer.console",
+        "pg_transfer.evaluation", "pg_transfer.planning", "pg_transfer.preview",
+        "pg_transfer.processes", "pg_transfer.run_settings", "pg_transfer.scores_file",
+        "pg_transfer.secrecy", "pg_transfer.settings", "pg_transfer.stopping",
+        "pg_transfer.task", "pg_transfer.tracking", "pg_transfer.training",
     },
     "pg_transfer.evaluation": {
         "pg_transfer.assemble", "pg_transfer.run_settings", "pg_transfer.answers",
         "pg_transfer.console",
         "pg_transfer.page", "pg_transfer.record", "pg_transfer.report", "pg_transfer.splits",
-        "pg_transfer.task", "pg_transfer.training",
+        "pg_transfer.stopping", "pg_transfer.task", "pg_transfer.training",
     },
     "pg_transfer.settings": {"pg_transfer.task", "pg_transfer.training"},
     "pg_transfer.answering": {

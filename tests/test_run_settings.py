@@ -76,6 +76,7 @@ def test_a_users_own_class_is_allowed_by_name(
         ("[" * 5000, "holds no settings"),
         ("a: '\0'", "holds no settings"),
         ("#" * (MOST_BYTES + 1), "it is larger than 1,048,576 bytes"),
+        ("[" * 2**20, "it has more than 1,000 brackets"),
     ],
 )
 def test_files_that_are_no_settings_are_refused(tmp_path: Path, text: str, complaint: str) -> None:

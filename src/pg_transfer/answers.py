@@ -32,11 +32,18 @@ def write_submission(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def write_whole(path: Path, parts: Iterable[str]) -> None:
-    """Writes a file, part by part, that appears once it is complete, in place of an older one."""
+    """Writes a file, part by part, that appears once it is complete, in place of an older one.
+
+    Raises:
+        OSError: with the file's name, which that of a full disk lacks.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.writelines(parts)
+    try:
+        with unfinished.open("w", encoding="utf-8") as file:
+            file.writelines(parts)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(unfinished)) from error
     unfinished.replace(path)
 
 

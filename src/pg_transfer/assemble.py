@@ -34,6 +34,7 @@ from pg_transfer.settings import (
 )
 from pg_transfer.sources import start
 from pg_transfer.splits import choose_reported, remarks_on
+from pg_transfer.stopping import Requests
 from pg_transfer.task import Scores, Task
 from pg_transfer.text.tokenizer import Tokenizer
 from pg_transfer.tracking.code_version import code_version
@@ -52,6 +53,7 @@ from pg_transfer.training.prepared_images import PreparedImages
 from pg_transfer.training.recipe import Recipe
 from pg_transfer.training.scoring import ScoreTask
 from pg_transfer.training.sharding import FullySharded
+from pg_transfer.training.stop_when_asked import StopWhenAsked
 from pg_transfer.training.stopping import StopEarly
 from pg_transfer.training.telling import TellScores
 from pg_transfer.training.trouble import TellTrouble
@@ -119,6 +121,7 @@ def assemble(
     *,
     checkpoint: Path | None = None,
     is_weightless: bool = False,
+    requests: Requests | None = None,
 ) -> Run:
     """The objects of a run into `folder`.
 
@@ -127,6 +130,7 @@ def assemble(
         folder: for everything that is written.
         checkpoint: of ours, to take what was learnt from; what was not comes from `model.weights`.
         is_weightless: read no weights at all; nothing can be computed then.
+        requests: to stop, which the run listens to.
 
     Raises:
         ValueError: settings that do not fit each other.
@@ -134,11 +138,15 @@ def assemble(
     """
     skips = config.get("on_error") == "skip"  # runs of earlier versions do not have it
     with missing_images_allowed() if skips else nullcontext():
-        return _assemble(config, folder, checkpoint, is_weightless)
+        return _assemble(config, folder, checkpoint, is_weightless, requests)
 
 
 def _assemble(
-    config: DictConfig, folder: Path, checkpoint: Path | None, is_weightless: bool
+    config: DictConfig,
+    folder: Path,
+    checkpoint: Path | None,
+    is_weightless: bool,
+    requests: Requests | None,
 ) -> Run:
     refuse_odd_values(config)
     recipe = Recipe(**OmegaConf.to_container(config.recipe, resolve=True))  # type: ignore[arg-type]
@@ -183,6 +191,8 @@ def _assemble(
         stopper = StopEarly(scorer, patience=config.patience)
         watchers.append(stopper)
     watchers.append(keeper)
+    if requests is not None:
+        watchers.append(StopWhenAsked(requests, keeper))
     loggers: list[Logger] = []
     if learns:
         log = MetricsLog(folder, goes_on=(folder / "checkpoints" / LAST).exists())

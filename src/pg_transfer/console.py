@@ -7,10 +7,11 @@ import functools
 import logging
 import os
 import re
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import (
@@ -26,6 +27,7 @@ from rich.table import Table
 
 from pg_transfer.processes import rank
 from pg_transfer.secrecy import without_secrets
+from pg_transfer.stopping import WARNING, Stopped, queue_again
 
 T = TypeVar("T")
 
@@ -167,6 +169,20 @@ def quiet_libraries() -> None:
 def say(line: str) -> None:
     """Prints a line as it is: paths and commands stay whole, to be copied."""
     CONSOLE.print(printable(line), highlight=False, soft_wrap=True)
+
+
+def end_stopped(stopped: Stopped, command: Sequence[str]) -> NoReturn:
+    """Ends a program that was asked to stop, and says how to go on; a warned job is queued again.
+
+    Args:
+        stopped: why.
+        command: to go on with.
+    """
+    say(f"\n{stopped}; to go on: {shlex.join(command)}")
+    is_first = not CONSOLE.quiet and os.environ.get("SLURM_PROCID", "0") == "0"
+    if stopped.signal == WARNING and is_first:
+        say(queue_again(sys.argv[1:]))
+    sys.exit(stopped.code)
 
 
 def score_table(title: str, cells: Sequence[Sequence[str]]) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,13 @@ from omegaconf import DictConfig, open_dict
 
 from pg_transfer.answers import file_name, read_answers
 from pg_transfer.assemble import Run, assemble, build_task
-from pg_transfer.console import CONSOLE, say, score_table
+from pg_transfer.console import CONSOLE, end_stopped, say, score_table
 from pg_transfer.page import Side
 from pg_transfer.record import Record, write_record
 from pg_transfer.report import NOTHING, Report, build_report, cells
 from pg_transfer.run_settings import read_run_settings
 from pg_transfer.splits import Splits, remarks_on
+from pg_transfer.stopping import Requests, Stopped
 from pg_transfer.task import Scores
 from pg_transfer.training.weights import BEST, LAST, SUFFIXES
 
@@ -23,10 +25,21 @@ from pg_transfer.training.weights import BEST, LAST, SUFFIXES
 def evaluate(config: DictConfig) -> None:
     """Scores a run's checkpoint, or a file of answers to one of its splits.
 
+    Cut short or asked to stop, the same command goes on behind the answers that were given.
+
     Raises:
         FileNotFoundError: no run or no checkpoint there.
         ValueError: `answers` without `split`, or `compare` with nothing to compare.
     """
+    with Requests() as requests:
+        try:
+            score(config, requests)
+        except Stopped as stopped:
+            end_stopped(stopped, ["python", "evaluate.py", *sys.argv[1:]])
+
+
+def score(config: DictConfig, requests: Requests) -> None:
+    """See `evaluate`."""
     checkpoint = Path(config.checkpoint)
     if config.run is None and checkpoint.suffix not in SUFFIXES:
         raise ValueError("give run=, the folder of a train.py run, or checkpoint=, a file in one")
@@ -53,7 +66,7 @@ def evaluate(config: DictConfig) -> None:
     names = {"last": LAST, "best": BEST}
     if config.checkpoint in names:
         checkpoint = folder / "checkpoints" / names[config.checkpoint]
-    run = assemble(settings, folder, checkpoint=checkpoint)
+    run = assemble(settings, folder, checkpoint=checkpoint, requests=requests)
     name = report_name(config, run.module.decoding.label)
     report_run(run, settings, {split: run.score(split) for split in run.report}, name=name)
 

@@ -22,6 +22,8 @@ CONFIG = "config.yaml"
 """What a run's settings are saved as, in its folder."""
 
 MOST_BYTES = 2**20
+MOST_BRACKETS = 1000
+"""The time to parse them grows with their square: a megabyte of them would take days."""
 
 TRUST = "PG_TRUST"
 """An environment variable: what else may be named, e.g. "mine.boxes.Boxes other.Callback"."""
@@ -78,6 +80,8 @@ def parse_settings(path: Path) -> DictConfig:
         raise _unfit(path, f"it is larger than {MOST_BYTES:,} bytes")
     try:
         text = path.read_text(encoding="utf-8")
+        if text.count("[") + text.count("{") > MOST_BRACKETS:
+            raise ValueError(f"it has more than {MOST_BRACKETS:,} brackets")
         repeats = any(isinstance(one, yaml.AliasEvent) for one in yaml.parse(text, yaml.SafeLoader))
         settings = OmegaConf.create("" if repeats else text)
         OmegaConf.to_container(settings)

@@ -12,8 +12,9 @@ from typing import Any, cast
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from pg_transfer.answers import write_whole
 from pg_transfer.assemble import Run, assemble
-from pg_transfer.console import CONSOLE, facts_table, say, score_table
+from pg_transfer.console import CONSOLE, end_stopped, facts_table, say, score_table
 from pg_transfer.evaluation import report_run
 from pg_transfer.planning.asked import AUTO, settled_micro_batch
 from pg_transfer.planning.room import gb
@@ -24,6 +25,7 @@ from pg_transfer.run_settings import CONFIG, parse_settings
 from pg_transfer.scores_file import read_scores
 from pg_transfer.secrecy import refuse_secrets
 from pg_transfer.settings import refuse_odd_values
+from pg_transfer.stopping import Requests, Stopped
 from pg_transfer.task import Scores
 from pg_transfer.tracking.code_version import code_version, described
 from pg_transfer.tracking.follow import best_model
@@ -38,9 +40,14 @@ WHERE = (
     "trainer.inference_mode:", "micro_batch:", "workers:",
 )  # fmt: skip
 
+# Settings that change none of a run's numbers.
+FREE = ("run", "logger.", "image_cache", "checkpoint_minutes", "pictured", "page")
+
 
 def transfer(config: DictConfig) -> float | None:
     """Trains and scores; goes on where the folder's last checkpoint ended, if it has one.
+
+    Asked to stop, it saves and exits with the signal's code; see `pg_transfer.stopping`.
 
     Returns:
         The task's first metric on the validation split, as it was last in the training: what a
@@ -50,6 +57,15 @@ def transfer(config: DictConfig) -> float | None:
         ValueError: settings that do not fit each other, or a folder that holds another run.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
+    with Requests() as requests:
+        try:
+            return train_and_score(config, folder, requests)
+        except Stopped as stopped:
+            end_stopped(stopped, resume_command(folder))
+
+
+def train_and_score(config: DictConfig, folder: Path, requests: Requests) -> float | None:
+    """See `transfer`."""
     last = folder / "checkpoints" / LAST
     settle(last)
     try:
@@ -61,14 +77,12 @@ def transfer(config: DictConfig) -> float | None:
             preview(resolved, folder)
             return None
         require_same_run(folder, resolved)
-        run = assemble(resolved, folder)
-    except Exception:
+        run = assemble(resolved, folder, requests=requests)
+    except BaseException:
         remove_empty(folder)
         raise
     if run.trainer.is_global_zero:
-        unfinished = folder / f"{CONFIG}.part"  # others may be reading the one that is there
-        OmegaConf.save(resolved, unfinished)
-        unfinished.replace(folder / CONFIG)
+        write_whole(folder / CONFIG, [OmegaConf.to_yaml(resolved)])
         keep_tokenizer(run.data.reader.tokenizer.path, folder)
     CONSOLE.print(facts_table("run", plan(run)))
     CONSOLE.print(score_table("what learns", tuning_table(run.module.model, run.module.parts)))
@@ -86,18 +100,16 @@ def learn_and_score(run: Run, config: DictConfig, last: Path) -> None:
         ValueError: the data or the settings are at fault; with what to do about it.
     """
     folder = run.folder
-    before = score_before(run, is_done=last.exists()) if config.score_before else {}
     try:
+        before = score_before(run, is_done=last.exists()) if config.score_before else {}
         run.trainer.fit(
             run.module, run.data, ckpt_path=last if last.exists() else None, weights_only=True
         )
-    finally:
-        if run.trainer.interrupted or not last.exists():
-            goes_on = "to go on from the last checkpoint" if last.exists() else "to start again"
-            say(f"{goes_on}: {' '.join(map(shlex.quote, resume_command(folder)))}")
-    if run.trainer.interrupted:
-        sys.exit(130)
-    after = {split: run.score(split) for split in run.report}
+        after = {split: run.score(split) for split in run.report}
+    except Exception:
+        goes_on = "to go on from the last checkpoint" if last.exists() else "to start again"
+        say(f"{goes_on}: {shlex.join(resume_command(folder))}")
+        raise
     report_run(run, config, after, name="report", before=before)
     if run.tracker is not None:
         end_tracking(run, run.tracker)
@@ -203,7 +215,7 @@ def require_one_folder() -> None:
 
 
 def require_same_run(folder: Path, config: DictConfig) -> None:
-    """Raises ValueError if `folder` holds a run with other settings than where it computes."""
+    """Raises ValueError if `folder` holds a run with settings that would make it another one."""
     if not (folder / CONFIG).is_file():
         return
     old, new = (
@@ -213,7 +225,7 @@ def require_same_run(folder: Path, config: DictConfig) -> None:
     changed = [
         f"{key}: {old.get(key)} there, {new.get(key)} now"
         for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and not key.startswith("logger.")  # alters no result
+        if not key.startswith(FREE) and old.get(key) != new.get(key)
     ]
     elsewhere = [change for change in changed if change.startswith(WHERE)]
     if changed == elsewhere:

@@ -50,10 +50,17 @@ RUNS = [
         "take it away, or put a whole one in its place",
     ),
     Fault(
-        "a full disk",
-        also(whole, link("run/checkpoints/last.ckpt.part", "/dev/full")),
+        "a damaged log to go on with",
+        trained(file("run/metrics.csv", b"loss\n1.5\n")),
         (*ON_TEXTVQA,),
-        "run/checkpoints/last.ckpt.part: No space left on device; free some space, or choose "
+        "run/metrics.csv is no log of a run, or a damaged one ('step'); take it away, and the run "
+        "goes on without its beginning",
+    ),
+    Fault(
+        "a full disk",
+        also(whole, link("run/config.yaml.part", "/dev/full")),
+        (*ON_TEXTVQA,),
+        "run/config.yaml.part: No space left on device; free some space, or choose "
         "another folder, and start again: what was saved last is whole",
     ),
     Fault(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -100,7 +101,7 @@ def _image_folder(path: Path, root: Path, split: str | None, images: Sequence[An
     )
     first = _field(path, images[0], "file_name", str)
     for place in places:
-        if (place / first).is_file():
+        if os.path.isfile(place / first):  # noqa: PTH113  (of a name too long pathlib raises)
             return place
     looked = ", ".join(map(str, places))
     raise FileNotFoundError(

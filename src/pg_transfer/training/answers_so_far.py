@@ -72,7 +72,7 @@ class AnswersSoFar:
         try:
             header, *lines = self.path.read_text(encoding="utf-8").split("\n")
             return lines if json.loads(header) == {"made_by": self.made_by} else []
-        except ValueError:
+        except (ValueError, RecursionError):
             return []
 
     def start(self, examples: Sequence[Example], known: Sequence[Given]) -> None:
@@ -103,13 +103,14 @@ def _line(example: Example, given: Given) -> str:
 
 
 def _parse(line: str, row: int, example_id: str) -> Given | None:
-    """The answer; None if the line is cut short, or about another example."""
+    """The answer; None if the line is cut short, no answer, or about another example."""
     try:
         found = json.loads(line)
-        if found["id"] != example_id:
-            return None
-        return Given(row, found["answer"], tuple(found["pieces"]), found["cut"], found["fault"])
-    except (ValueError, KeyError, TypeError):
+        text, pieces = found["answer"], tuple(found["pieces"])
+        cut, fault = found["cut"], found["fault"]
+        "".join((text, *pieces, cut or "", fault or "")).encode()
+        return Given(row, text, pieces, cut, fault) if found["id"] == example_id else None
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

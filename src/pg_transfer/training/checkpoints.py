@@ -47,15 +47,19 @@ class KeepCheckpoints(Callback):
         if trainer.global_step == self._step:
             return  # in the middle of an update
         self._step = trainer.global_step
-        if trainer.val_check_batch and (batch_idx + 1) % trainer.val_check_batch == 0:
-            return  # see `on_validation_start`
+        if self.saves_next(trainer, batch_idx):
+            return
         is_due = time.monotonic() - self._since >= 60 * self.minutes
         if trainer.strategy.broadcast(is_due):  # clocks differ
-            self._save_last(trainer)
+            self.save(trainer)
+
+    def saves_next(self, trainer: Trainer, batch_idx: int) -> bool:
+        """Whether a validation follows this micro-batch, before which the state is saved."""
+        return bool(trainer.val_check_batch) and (batch_idx + 1) % trainer.val_check_batch == 0
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == TrainerFn.FITTING:
-            self._save_last(trainer)
+            self.save(trainer)
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
@@ -72,7 +76,7 @@ class KeepCheckpoints(Callback):
             self._save_best(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._save_last(trainer)
+        self.save(trainer)
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "best_step": self.best_step}
@@ -81,7 +85,8 @@ class KeepCheckpoints(Callback):
         self.best = state_dict["best"]
         self.best_step = state_dict.get("best_step")  # earlier versions did not keep it
 
-    def _save_last(self, trainer: Trainer) -> None:
+    def save(self, trainer: Trainer) -> None:
+        """Saves the last state; all processes have to."""
         trainer.save_checkpoint(self.folder / LAST)
         self._since = time.monotonic()
         self.scorer.forget(before=trainer.global_step)

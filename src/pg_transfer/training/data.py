@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pg_transfer.splits import Splits
+from pg_transfer.stopping import ASKING
 from pg_transfer.task import Example
 from pg_transfer.training.batches import Batch, Lessons, Order, Prompts, Reader, collate
 from pg_transfer.training.prepared_images import Room
@@ -45,6 +47,16 @@ def _as_is(batch: Any) -> Any:
     return batch
 
 
+def _leave_signals(_: int) -> None:
+    """Leaves it to the training process, which sees to its loading ones, to stop when asked.
+
+    Ctrl-C and schedulers ask all processes at once, and an update that is to be finished may need
+    another batch.
+    """
+    for asked in ASKING:
+        signal.signal(asked, signal.SIG_IGN)
+
+
 class BatchLoader(DataLoader[Any]):
     """Loads batches; what a user can mend is raised here as it was in the loading process.
 
@@ -57,6 +69,7 @@ class BatchLoader(DataLoader[Any]):
             collate_fn=_as_is,
             num_workers=workers,
             pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_leave_signals,
             **chosen,
         )
 

@@ -77,6 +77,9 @@ class MetricsLog(Logger):
         Args:
             rows: that were there when the checkpoint was saved.
             more: a row that was about to be written then.
+
+        Raises:
+            ValueError: the file is no such log.
         """
         kept = self._read()[:rows]
         if more is not None:
@@ -90,8 +93,19 @@ class MetricsLog(Logger):
         """All rows but one that a full disk has cut short."""
         if not self.path.exists():
             return []
-        with self.path.open(newline="", encoding="utf-8") as file:
-            return [row for row in csv.DictReader(file) if None not in row.values()]
+        try:
+            with self.path.open(newline="", encoding="utf-8") as file:
+                found = [row for row in csv.DictReader(file) if None not in row.values()]
+            for row in found:
+                int(row["step"])
+                if None in row:
+                    raise ValueError("a row is longer than the header")
+        except (ValueError, KeyError, csv.Error) as error:
+            raise ValueError(
+                f"{self.path} is no log of a run, or a damaged one ({error}); take it away, and "
+                f"the run goes on without its beginning"
+            ) from error
+        return found
 
     def _write_all(self, rows: list[dict[str, Any]]) -> None:
         self._columns = sorted(set().union(*rows))

@@ -102,6 +102,7 @@ class ScoreTask(Callback):
         self.resumed: list[Given] = []
         self.faults: dict[str, dict[str, str]] = {}
         self._given: list[Given] = []
+        self._logged: dict[str, list[int]] = {}  # of each split, the update and whether in full
         self._trainer: Trainer | None = None
         self._file: AnswersSoFar | None = None
         self._files: dict[Path, tuple[int, AnswersSoFar]] = {}
@@ -148,6 +149,12 @@ class ScoreTask(Callback):
             "torch": torch.__version__,
         }
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"logged": self._logged}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._logged = state_dict["logged"]
+
     def forget(self, before: int | None = None) -> None:
         """Removes answers that were saved as they came.
 
@@ -191,9 +198,11 @@ class ScoreTask(Callback):
         in_full = trainer.state.fn != TrainerFn.FITTING or trainer.global_step >= self.data.steps
         score = task.score_in_full if in_full else task.score
         scores = once(trainer, lambda: score(answers))
-        for name, value in scores.metrics.items():
-            pl_module.log(f"{self.split}/{name}", value, rank_zero_only=False)
         step = self._step(trainer)
+        if self._logged.get(self.split) != (verdict := [step, in_full]):
+            self._logged[self.split] = verdict
+            for name, value in scores.metrics.items():
+                pl_module.log(f"{self.split}/{name}", value, rank_zero_only=False)
         record = Record(None, None)
         if trainer.is_global_zero:
             name = self._name(self.split, step)
