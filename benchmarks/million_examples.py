@@ -31,6 +31,7 @@ from pg_transfer.splits import Splits
 from pg_transfer.task import Example
 from pg_transfer.text.tokenizer import load_tokenizer
 from pg_transfer.training.batches import Antialias, Lessons, Order, Reader
+from pg_transfer.training.streams import Shuffled
 from tasks.rsvqa import HighResolution
 
 MB = 1e6
@@ -120,7 +121,9 @@ def copied(
         task=task, tokenizer=load_tokenizer("builtin"), resolution=8, text_length=64,
         antialias=Antialias(train=False, evaluate=False),
     )  # fmt: skip
-    order = Order(len(examples), batch_size=100, micro_batch=100, steps=count // 100, seed=0)
+    order = Order(
+        Shuffled(len(examples), seed=0), batch_size=100, micro_batch=100, steps=count // 100
+    )
     loader = DataLoader(
         Weighed(Lessons(reader, examples, seed=0)), batch_sampler=order, num_workers=workers
     )

@@ -49,6 +49,7 @@ ALLOWED = {
     "pg_transfer.packed_examples": {"pg_transfer.task"},
     "pg_transfer.splits": {"pg_transfer.task", "pg_transfer.packed_examples"},
     "pg_transfer.secrecy": set(),
+    "pg_transfer.mixing": set(),
     "pg_transfer.processes": set(),
     "pg_transfer.console": {
         "pg_transfer.processes", "pg_transfer.secrecy", "pg_transfer.stopping",
@@ -119,14 +120,15 @@ ALLOWED = {
     },
     "pg_transfer.transfer": {
         "pg_transfer.answers", "pg_transfer.assemble", "pg_transfer.console",
-        "pg_transfer.evaluation", "pg_transfer.planning", "pg_transfer.preview",
+        "pg_transfer.evaluation", "pg_transfer.mixing", "pg_transfer.planning",
+        "pg_transfer.preview",
         "pg_transfer.processes", "pg_transfer.run_settings", "pg_transfer.scores_file",
         "pg_transfer.secrecy", "pg_transfer.settings", "pg_transfer.stopping",
         "pg_transfer.task", "pg_transfer.tracking", "pg_transfer.training",
     },
     "pg_transfer.evaluation": {
         "pg_transfer.assemble", "pg_transfer.run_settings", "pg_transfer.answers",
-        "pg_transfer.console",
+        "pg_transfer.console", "pg_transfer.mixing",
         "pg_transfer.page", "pg_transfer.record", "pg_transfer.report", "pg_transfer.splits",
         "pg_transfer.stopping", "pg_transfer.task", "pg_transfer.training",
     },
@@ -141,7 +143,7 @@ ALLOWED = {
     },
     "pg_transfer.check": {
         "pg_transfer.answers", "pg_transfer.assemble", "pg_transfer.checking",
-        "pg_transfer.console", "pg_transfer.release", "pg_transfer.settings",
+        "pg_transfer.console", "pg_transfer.mixing", "pg_transfer.release", "pg_transfer.settings",
         "pg_transfer.splits", "pg_transfer.task", "pg_transfer.text",
     },
     "pg_transfer.consolidate": {"pg_transfer.console", "pg_transfer.training"},
@@ -156,6 +158,7 @@ RESERVED = {
     "lightning": {"pg_transfer.training", "pg_transfer.assemble", "pg_transfer.tracking",
                   "pg_transfer.launching"},
     "hydra": {"pg_transfer.assemble", "pg_transfer.transfer", "pg_transfer.console",
+              "pg_transfer.mixing",
               "pg_transfer.check", "pg_transfer.plan", "pg_transfer.launching", "pg_transfer.sweep",
               "pg_transfer.sweeping.multirun", "pg_transfer.sweeping.search", "hydra_plugins"},
     "optuna": {"pg_transfer.sweeping.study"},

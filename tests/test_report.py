@@ -56,7 +56,7 @@ def report_on(
 ) -> Report:
     return build_report(
         {"refcoco/val": scores, "refcoco/testA": scores},
-        task.formulas,
+        task.formulas_of,
         task="refcoco",
         model=model,
         resolution=resolution,
@@ -133,7 +133,7 @@ def test_the_weights_started_from_come_first(scores) -> None:
 def test_what_a_server_has_to_work_out_stands_beside_nothing() -> None:
     report = build_report(
         {"test": Scores({"answered": 5734}, [{}] * 5734)},
-        {},
+        lambda _: {},
         task="textvqa", model="paligemma_3b", resolution=896, facts={}, notes=[],
     )  # fmt: skip
     assert cells(report.splits["test"]) == [

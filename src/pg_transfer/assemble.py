@@ -28,6 +28,7 @@ from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.release import missing_images_allowed
 from pg_transfer.settings import (
     read_antialias,
+    read_component_antialias,
     refuse_foreign_codec,
     refuse_odd_values,
     refuse_rounded_updates,
@@ -239,15 +240,17 @@ def build_data(
     config: DictConfig, task: Task, tokenizer: Tokenizer, recipe: Recipe
 ) -> TransferData:
     """The loaders."""
-    antialias = read_antialias(config)
+    antialias, antialias_of = read_antialias(config), read_component_antialias(config)
     folder = config.get("image_cache")  # runs of earlier versions do not have it
-    flags = {antialias.train, antialias.evaluate} if folder else set()
+    every = (antialias, *antialias_of.values())
+    flags = {flag for one in every for flag in (one.train, one.evaluate)} if folder else set()
     reader = Reader(
         task=task,
         tokenizer=tokenizer,
         resolution=config.resolution,
         text_length=recipe.text_length,
         antialias=antialias,
+        antialias_of=antialias_of,
         prepared={
             flag: PreparedImages(Path(folder), resolution=config.resolution, antialias=flag)
             for flag in flags

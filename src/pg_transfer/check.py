@@ -31,6 +31,7 @@ from pg_transfer.console import (
     reports_errors,
     say,
 )
+from pg_transfer.mixing import with_components
 from pg_transfer.release import missing_images_allowed
 from pg_transfer.splits import Splits
 from pg_transfer.task import Example, Task
@@ -94,7 +95,7 @@ def composed(settings: Sequence[str]) -> DictConfig:
 
     register_resolvers()
     with initialize_config_dir(str(ROOT / "conf"), version_base=None):
-        return compose("train", overrides=["run=null", *settings])
+        return with_components(compose("train", overrides=["run=null", *settings]))
 
 
 def read_splits(

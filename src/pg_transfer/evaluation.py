@@ -12,6 +12,7 @@ from omegaconf import DictConfig, open_dict
 from pg_transfer.answers import file_name, read_answers
 from pg_transfer.assemble import Run, assemble, build_task
 from pg_transfer.console import CONSOLE, end_stopped, say, score_table
+from pg_transfer.mixing import move_data
 from pg_transfer.page import Side
 from pg_transfer.record import Record, write_record
 from pg_transfer.report import NOTHING, Report, build_report, cells
@@ -54,7 +55,7 @@ def score(config: DictConfig, requests: Requests) -> None:
             if config[key] is not None:
                 settings[key] = config[key]
         if config.root is not None:
-            settings.task.root = config.root
+            move_data(settings, config.root)
         if config.split is not None:
             settings.splits.report, settings.splits.optional = [config.split], []
     compared = None if config.compare is None else Path(config.compare)
@@ -97,7 +98,7 @@ def score_file(
         for file, answers in zip(paths, given, strict=True)
     ]
     report = build_report(
-        {split: sides[0].scores}, task.formulas, **what(settings),
+        {split: sides[0].scores}, task.formulas_of, **what(settings),
         facts={"answers": str(path)},
         notes=remarks_on(splits, [split], train=settings.splits.train),
     )  # fmt: skip
@@ -139,7 +140,7 @@ def report_run(
         return
     facts = {"step": run.step, "decoding": run.module.decoding.label or "greedy"}
     report = build_report(
-        scores, run.task.formulas, **what(settings),
+        scores, run.task.formulas_of, **what(settings),
         facts=facts, notes=[*run.remarks, *run.left_out.remarks(list(scores))], before=before,
     )  # fmt: skip
     show_report(report, run.folder / f"{name}.md")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -161,7 +161,7 @@ class Report:
 
 def build_report(
     scores: Mapping[str, Scores],
-    formulas: Mapping[str, Formula],
+    formulas: Callable[[str], Mapping[str, Formula]],
     *,
     task: str,
     model: str,
@@ -174,7 +174,7 @@ def build_report(
 
     Args:
         scores: of each split.
-        formulas: `Task.formulas`.
+        formulas: `Task.formulas_of`.
         task: its name in `conf/task/`.
         model: its size, a key of `model.config.SIZES`.
         resolution: image side in pixels.
@@ -186,7 +186,7 @@ def build_report(
     lines = {
         split: compare(
             verdict,
-            formulas,
+            formulas(split),
             reported=known.get(split, {}),
             before=before[split].metrics if split in before else {},
         )

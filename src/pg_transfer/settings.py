@@ -13,7 +13,7 @@ from pg_transfer.training.batches import Antialias
 from pg_transfer.training.tuning import Learning
 
 ANY = "any"
-"""What stands for every resolution in the recipes of a task that has no published ones."""
+"""What stands for all other resolutions in the recipes of a task that has no published ones."""
 
 
 def paper(key: str, *, _root_: DictConfig) -> Any:
@@ -23,7 +23,7 @@ def paper(key: str, *, _root_: DictConfig) -> Any:
         ValueError: nothing was published for it.
     """
     recipes, resolution = _root_.recipes, _root_.resolution
-    if ANY in recipes:
+    if resolution not in recipes and ANY in recipes:
         return recipes[ANY][key]
     if resolution not in recipes:
         raise ValueError(
@@ -147,3 +147,13 @@ def read_antialias(config: DictConfig) -> Antialias:
             f"antialias.train=... and antialias.evaluate=..."
         )
     return Antialias(train=config.antialias.train, evaluate=config.antialias.evaluate)
+
+
+def read_component_antialias(config: DictConfig) -> dict[str, Antialias]:
+    """Those of the tasks in a mixture, by name."""
+    # Runs of earlier versions, and tasks that mix nothing, have none.
+    given = config.get("antialias_of") or {}
+    return {
+        str(name): Antialias(train=flags.train, evaluate=flags.evaluate)
+        for name, flags in given.items()
+    }

@@ -140,6 +140,20 @@ class Draw:
         return np.random.default_rng(int.from_bytes(sha256(words).digest()[:16], "big"))
 
 
+class Share(NamedTuple):
+    """A part of a training split that several data sets make up.
+
+    Attributes:
+        name: of the data set.
+        examples: how many of the split's rows are of it.
+        weight: how often one of them comes, as against one of the others.
+    """
+
+    name: str
+    examples: int
+    weight: float
+
+
 Formula = Callable[[Mapping[str, Any]], Any]
 """A metric, given the mean of each of the examples' scores and parts, over those examples that have
 it; works on floats as on arrays of them."""
@@ -204,6 +218,19 @@ class Task(ABC):
     def findings(self) -> Sequence[str]:
         """What was found in the data and chosen by looking, in lines for whoever starts a run."""
         return ()
+
+    @property
+    def shares(self) -> Sequence[Share]:
+        """What the training split is mixed of, in the order of its rows; empty if of one thing."""
+        return ()
+
+    def formulas_of(self, split: str) -> Mapping[str, Formula]:
+        """`formulas` for the metrics of a split; they are the same for all, unless a task mixes."""
+        return self.formulas
+
+    def component(self, example: Example) -> str:
+        """Which of several tasks an example is of, in one that mixes them; otherwise empty."""
+        return ""
 
     def kind(self, example: Example) -> str:
         """What the benchmark counts the example among, e.g. a type of question; empty for none."""

@@ -16,6 +16,7 @@ from pg_transfer.answers import write_whole
 from pg_transfer.assemble import Run, assemble
 from pg_transfer.console import CONSOLE, end_stopped, facts_table, say, score_table
 from pg_transfer.evaluation import report_run
+from pg_transfer.mixing import with_components
 from pg_transfer.planning.asked import AUTO, settled_micro_batch
 from pg_transfer.planning.room import gb
 from pg_transfer.planning.shortage import by_part, shortage_explained
@@ -31,6 +32,7 @@ from pg_transfer.tracking.code_version import code_version, described
 from pg_transfer.tracking.follow import best_model
 from pg_transfer.tracking.guard import Guard
 from pg_transfer.training.replacing import settle
+from pg_transfer.training.streams import told_shares
 from pg_transfer.training.tuning import tuning_table
 from pg_transfer.training.weights import BEST, LAST
 
@@ -183,7 +185,7 @@ def preview(config: DictConfig, folder: Path) -> None:
 
 def resolve(config: DictConfig, folder: Path) -> DictConfig:
     """The settings with every value looked up, as they are saved in `folder`."""
-    values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    values = cast(dict[str, Any], OmegaConf.to_container(with_components(config), resolve=True))
     refuse_secrets(values)
     resolved = OmegaConf.create(values)
     resolved.run = str(folder)
@@ -272,6 +274,7 @@ def plan(run: Run) -> list[tuple[str, str]]:
     return [
         ("folder", str(run.folder)),
         ("examples", f"{examples:,} of {data.train!r}, at {data.reader.resolution} px"),
+        *told_shares(run.task.shares, places=data.steps * recipe.batch_size),
         ("updates", f"{data.steps:,} of {recipe.batch_size} examples ({recipe.epochs} epochs)"),
         ("micro-batch", f"{data.micro_batch} x {trainer.world_size} device(s) x {passes}"),
         ("loss", f"label smoothing {recipe.label_smoothing}, dropout {recipe.dropout}"),

@@ -9,12 +9,12 @@ import pytest
 
 from pg_transfer.task import Draw
 from pg_transfer.training.batches import Order
+from pg_transfer.training.streams import Shuffled
 
 
 def order(**changes) -> Order:
-    return Order(
-        **{"examples": 10, "batch_size": 8, "micro_batch": 8, "steps": 5, "seed": 3} | changes
-    )
+    stream = Shuffled(10, seed=3)
+    return Order(stream, **{"batch_size": 8, "micro_batch": 8, "steps": 5} | changes)
 
 
 def test_every_epoch_sees_every_example_once() -> None:

@@ -19,6 +19,7 @@ from pg_transfer.task import Draw, Example, Image, OneImage, Task
 from pg_transfer.text.sequence import Cut, Layout, prompt_layout, training_layout
 from pg_transfer.text.tokenizer import Tokenizer
 from pg_transfer.training.prepared_images import PreparedImages
+from pg_transfer.training.streams import Stream
 
 
 class Unreadable(NamedTuple):
@@ -154,6 +155,7 @@ class Reader:
         resolution: image side in pixels.
         text_length: text tokens fed to the model.
         antialias: in the resize; each transfer has its own settings.
+        antialias_of: those of the components of a mixture, by name.
         prepared: for either value of that flag where image files are kept once they are resized;
             empty to decode them every time.
         skips: an image that cannot be read is left out and told of; otherwise it is an error.
@@ -164,6 +166,7 @@ class Reader:
     resolution: int
     text_length: int
     antialias: Antialias
+    antialias_of: Mapping[str, Antialias] = field(default_factory=dict)
     prepared: Mapping[bool, PreparedImages] = field(default_factory=dict)
     skips: bool = False
 
@@ -174,7 +177,7 @@ class Reader:
             self.tokenizer.encode(prefix), self.tokenizer.encode(suffix),
             tokenizer=self.tokenizer, text_length=self.text_length,
         )  # fmt: skip
-        return self._pixels(example, antialias=self.antialias.train), layout
+        return self._pixels(example, antialias=self.flags(example).train), layout
 
     def prompt(
         self, example: Example, known: np.ndarray | None = None
@@ -185,13 +188,17 @@ class Reader:
             tokenizer=self.tokenizer, text_length=self.text_length,
         )  # fmt: skip
         if known is None:
-            known = self._pixels(example, antialias=self.antialias.evaluate)
+            known = self._pixels(example, antialias=self.flags(example).evaluate)
         return known, layout
 
     def blank(self, example: Example) -> np.ndarray:
         """Something in place of an image that cannot be read."""
         one = np.zeros((self.resolution, self.resolution, 3), np.uint8)
         return np.stack([one] * len(example.images)) if isinstance(example.image, tuple) else one
+
+    def flags(self, example: Example) -> Antialias:
+        """How the example's images are shrunk."""
+        return self.antialias_of.get(self.task.component(example), self.antialias)
 
     def _pixels(self, example: Example, *, antialias: bool) -> np.ndarray:
         """The image, resized: uint8 [R, R, 3]; of several, [F, R, R, 3].
@@ -250,6 +257,10 @@ class Lessons(Dataset[Item]):
             row = int(chance.integers(len(self.examples)))
 
 
+Look = tuple[Image, bool]
+"""An image, and whether it is shrunk with antialiasing."""
+
+
 class Prompts(Dataset[Item]):
     """Examples to answer, each once, those of one image next to each other.
 
@@ -284,7 +295,7 @@ class Prompts(Dataset[Item]):
         last = max(last, first + count)
         self.rows = array("q", ordered[first:last])  # which loading processes go on sharing
         self.batches = cut(len(self.rows), batch=batch, count=count)
-        self._latest: tuple[Image | None, np.ndarray | None] = None, None
+        self._latest: tuple[Look | None, np.ndarray | None] = None, None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -292,15 +303,16 @@ class Prompts(Dataset[Item]):
     def __getitem__(self, index: int) -> Item:
         row = self.rows[index]
         example = self.examples[row]
-        image, known = self._latest
+        look = example.image, self.reader.flags(example).evaluate
+        latest, known = self._latest
         try:
-            pixels, layout = self.reader.prompt(example, known if image == example.image else None)
+            pixels, layout = self.reader.prompt(example, known if latest == look else None)
         except ImageError as error:
             if not self.reader.skips:
                 raise
             pixels, layout = self.reader.prompt(example, self.reader.blank(example))
             return Item(row, pixels, layout, (Unreadable(row, str(error)),))
-        self._latest = example.image, pixels
+        self._latest = look, pixels
         return Item(row, pixels, layout)
 
 
@@ -318,15 +330,13 @@ class Order(Sampler[list[tuple[int, int]]]):
     """Micro-batches of (row, epoch), for a whole run.
 
     The examples of an update depend on the seed and its number alone: not on how many processes
-    there are, nor on how it is cut into micro-batches. Every epoch is a permutation of its own;
-    an update may straddle two.
+    there are, nor on how it is cut into micro-batches. An update may straddle two epochs.
 
     Args:
-        examples: how many there are.
+        stream: says which example comes at which place.
         batch_size: per update, over all processes.
         micro_batch: per forward pass of one process.
         steps: updates.
-        seed: of the permutations.
         rank: of this process.
         processes: how many there are.
 
@@ -336,17 +346,16 @@ class Order(Sampler[list[tuple[int, int]]]):
 
     def __init__(
         self,
-        examples: int,
+        stream: Stream,
         *,
         batch_size: int,
         micro_batch: int,
         steps: int,
-        seed: int,
         rank: int = 0,
         processes: int = 1,
     ) -> None:
         self.micro_batches = accumulation(batch_size, micro_batch, processes) * steps
-        self.examples, self.seed = examples, seed
+        self.stream = stream
         self.micro_batch, self.rank, self.processes = micro_batch, rank, processes
         self.start = 0
 
@@ -354,17 +363,9 @@ class Order(Sampler[list[tuple[int, int]]]):
         return self.micro_batches
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        known, order = -1, np.empty(0, dtype=np.int64)
         for number in range(self.start, self.micro_batches):
             first = (number * self.processes + self.rank) * self.micro_batch
-            chosen = []
-            for place in range(first, first + self.micro_batch):
-                epoch, row = divmod(place, self.examples)
-                if epoch != known:
-                    generator = np.random.default_rng([self.seed, epoch])
-                    known, order = epoch, generator.permutation(self.examples)
-                chosen.append((int(order[row]), epoch))
-            yield chosen
+            yield [self.stream.at(place) for place in range(first, first + self.micro_batch)]
 
 
 def accumulation(batch_size: int, micro_batch: int, processes: int) -> int:

@@ -18,6 +18,7 @@ from pg_transfer.stopping import ASKING
 from pg_transfer.task import Example
 from pg_transfer.training.batches import Batch, Lessons, Order, Prompts, Reader, collate
 from pg_transfer.training.prepared_images import Room
+from pg_transfer.training.streams import stream_of
 
 
 class Fault(NamedTuple):
@@ -184,10 +185,11 @@ class TransferData(LightningDataModule):
             ValueError: the disk has not so much room.
         """
         paths: dict[bool, set[Path]] = defaultdict(set)
-        antialias = self.reader.antialias
-        for split, flag in ((self.train, antialias.train), (self.validate, antialias.evaluate)):
-            files = (image for example in self.examples(split) for image in example.images)
-            paths[flag].update(file for file in files if isinstance(file, Path))
+        for split, learns in ((self.train, True), (self.validate, False)):
+            for example in self.examples(split):
+                flags = self.reader.flags(example)
+                flag = flags.train if learns else flags.evaluate
+                paths[flag].update(file for file in example.images if isinstance(file, Path))
         kept = self.reader.prepared
         return [kept[flag].make_room(paths[flag]) for flag in kept if paths[flag]]
 
@@ -203,11 +205,10 @@ class TransferData(LightningDataModule):
         """All micro-batches of the run, in order."""
         examples = self.examples(self.train)
         order = Order(
-            len(examples),
+            stream_of(len(examples), self.reader.task.shares, seed=self.seed),
             batch_size=self.batch_size,
             micro_batch=self.micro_batch,
             steps=self.steps,
-            seed=self.seed,
             rank=self._rank,
             processes=self._processes,
         )

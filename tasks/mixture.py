@@ -1,0 +1,309 @@
+"""Several tasks at once, one model for all: what the paper's mix models learnt from.
+
+Each keeps its own prompts, splits, targets and metric. Source: big_vision input_pipeline.py and
+the transfers that mix data sets (chartqa.py, coco35l.py).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from pg_transfer.packed_examples import Computed, Joined
+from pg_transfer.splits import select
+from pg_transfer.task import (
+    Answer,
+    Draw,
+    Example,
+    Formula,
+    Outline,
+    Scores,
+    Share,
+    Target,
+    Task,
+)
+
+TRAIN, VALIDATE = "train", "validate"
+"""The splits that are made of all components; every other one is `component/split`."""
+
+MEAN = "mean"
+"""Of the components' first metrics: what the best weights are chosen by."""
+
+
+class Component(NamedTuple):
+    """One of the tasks.
+
+    Attributes:
+        task: as it is on its own.
+        splits: its `train` and `validate`.
+        weight: how often its examples come, as against others'; None for as often as it has some.
+        beams: the width of the search by which it is answered on its own.
+    """
+
+    task: Task
+    splits: Mapping[str, str]
+    weight: float | None
+    beams: int
+
+
+class Origin(NamedTuple):
+    """What an example of a mixture has for its reference.
+
+    Attributes:
+        component: the name of the task that it is of.
+        id: its own there.
+        reference: likewise.
+        is_joined: examples of other tasks stand beside it in its split.
+    """
+
+    component: str
+    id: str
+    reference: Any
+    is_joined: bool
+
+
+class Mixture(Task):
+    """Tasks by name, drawn from example by example.
+
+    `train` and `validate` are those splits of all tasks, one after the other; any other is named
+    as in "textvqa/val". Answers to one task's split are scored as that task scores them; of
+    several, its metrics are called after it, behind the mean of the first ones.
+
+    Args:
+        components: for each name `task`, `splits`, `weight` and `beams`.
+    """
+
+    def __init__(self, components: Mapping[str, Mapping[str, Any]]) -> None:
+        self.components = {
+            name: Component(one["task"], one["splits"], one["weight"], one["beams"])
+            for name, one in components.items()
+        }
+        self._joined: dict[str, dict[str, Marked]] = {}
+
+    @property
+    def sizes(self) -> Mapping[str, int]:  # type: ignore[override]
+        return {
+            f"{name}/{split}": size
+            for name, one in self.components.items()
+            for split, size in one.task.sizes.items()
+        }
+
+    @property
+    def departures(self) -> Sequence[str]:
+        told = ["several tasks are learnt at once; nothing is published for that"]
+        for name, one in self.components.items():
+            told += [f"{name}: {departure}" for departure in one.task.departures]
+            if one.beams > 1:
+                told.append(
+                    f"{name}: alone it is answered with beams={one.beams}; a mixture is answered "
+                    f"in one way, and evaluate.py split={name}/... beams={one.beams} does that"
+                )
+        return told
+
+    @property
+    def findings(self) -> Sequence[str]:
+        return [
+            f"{name}: {finding}"
+            for name, one in self.components.items()
+            for finding in one.task.findings
+        ]
+
+    @property
+    def shares(self) -> Sequence[Share]:
+        """Of each task its training examples, and its weight."""
+        sizes = {name: len(those) for name, those in self._parts(TRAIN).items()}
+        return [
+            Share(name, sizes[name], float(sizes[name] if one.weight is None else one.weight))
+            for name, one in self.components.items()
+        ]
+
+    @cached_property
+    def mask_codec(self) -> Any:
+        """That of a task that has one."""
+        codecs = [getattr(one.task, "mask_codec", None) for one in self.components.values()]
+        return next((codec for codec in codecs if codec is not None), None)
+
+    def examples(self, split: str) -> Sequence[Example]:
+        """The examples of `split`.
+
+        Raises:
+            FileNotFoundError: files of one of the tasks are missing.
+            ValueError: there is no such task or split, or tasks have not equally many images.
+        """
+        name, _, inner = split.partition("/")
+        if inner:
+            return Marked(name, self._named(name, split).task.examples(inner), is_joined=False)
+        return select(split, self._all)
+
+    def target(self, example: Example, draw: Draw) -> Target:
+        """What its own task would teach of it."""
+        task, own = self._own(example)
+        return task.target(own, replace(draw, example_id=own.id))
+
+    def score(self, answers: Sequence[Answer]) -> Scores:
+        """Each task's verdict on its own answers."""
+        return self._score(answers, in_full=False)
+
+    def score_in_full(self, answers: Sequence[Answer]) -> Scores:
+        """Likewise, with the metrics that take long."""
+        return self._score(answers, in_full=True)
+
+    def submission(self, answers: Sequence[Answer]) -> list[dict[str, Any]] | None:
+        """What the task's server takes; None of several tasks together."""
+        if answers[0].example.reference.is_joined:
+            return None
+        own = [self._own_answer(answer) for answer in answers]
+        return own[0][0].submission([answer for _, answer in own])
+
+    def formulas_of(self, split: str) -> Mapping[str, Formula]:
+        """Those of the split's task; of several tasks each one's, for metrics called after it."""
+        name, _, inner = split.partition("/")
+        if inner:
+            return self._named(name, split).task.formulas_of(inner)
+        return {
+            f"{name}/{metric}": _of_component(name, formula)
+            for name, one in self.components.items()
+            for metric, formula in one.task.formulas_of(one.splits[VALIDATE]).items()
+        }
+
+    def component(self, example: Example) -> str:
+        return example.reference.component
+
+    def kind(self, example: Example) -> str:
+        """Its own task's; of several tasks together, that task."""
+        task, own = self._own(example)
+        origin = example.reference
+        return origin.component if origin.is_joined else task.kind(own)
+
+    def outlines(self, answer: Answer) -> list[Outline]:
+        """What its own task would draw."""
+        task, own = self._own_answer(answer)
+        return task.outlines(own)
+
+    def _all(self, split: str) -> Sequence[Example]:
+        if split not in (TRAIN, VALIDATE):
+            names = ", ".join(f"{name}/..." for name in self.components)
+            raise ValueError(
+                f"a mixture has no split {split!r}; there are {TRAIN} and {VALIDATE}, of all tasks "
+                f"together, and {names} of each"
+            )
+        return Joined(list(self._parts(split).values()))
+
+    def _parts(self, split: str) -> Mapping[str, Marked]:
+        if split not in self._joined:
+            parts = {
+                name: Marked(name, one.task.examples(one.splits[split]), is_joined=True)
+                for name, one in self.components.items()
+            }
+            _require_equal_images(parts)
+            self._joined[split] = parts
+        return self._joined[split]
+
+    def _named(self, name: str, split: str) -> Component:
+        if name not in self.components:
+            raise ValueError(
+                f"{split!r} is no split of this mixture, which has the tasks "
+                f"{', '.join(self.components)}: write {next(iter(self.components))}/ and its split"
+            )
+        return self.components[name]
+
+    def _own(self, example: Example) -> tuple[Task, Example]:
+        """The task of an example, and the example as that knows it."""
+        origin = example.reference
+        own = replace(example, id=origin.id, reference=origin.reference)
+        return self.components[origin.component].task, own
+
+    def _own_answer(self, answer: Answer) -> tuple[Task, Answer]:
+        task, example = self._own(answer.example)
+        return task, answer._replace(example=example)
+
+    def _score(self, answers: Sequence[Answer], *, in_full: bool) -> Scores:
+        rows: dict[str, list[int]] = defaultdict(list)
+        for row, answer in enumerate(answers):
+            rows[answer.example.reference.component].append(row)
+        verdicts = {}
+        for name, those in rows.items():
+            task = self.components[name].task
+            own = [self._own_answer(answers[row])[1] for row in those]
+            verdicts[name] = task.score_in_full(own) if in_full else task.score(own)
+        if not answers[0].example.reference.is_joined:
+            return next(iter(verdicts.values()))
+        return _together(verdicts, rows, len(answers))
+
+
+class Marked(Computed[Example]):
+    """Examples of a component, each with its `Origin`.
+
+    Args:
+        name: of the component.
+        examples: its own.
+        is_joined: others stand beside them, whose ids may be the same.
+    """
+
+    def __init__(self, name: str, examples: Sequence[Example], *, is_joined: bool) -> None:
+        self._name, self._examples, self._is_joined = name, examples, is_joined
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def at(self, row: int) -> Example:
+        return self._marked(self._examples[row])
+
+    def __iter__(self) -> Iterator[Example]:
+        return map(self._marked, self._examples)
+
+    def _marked(self, example: Example) -> Example:
+        return replace(
+            example,
+            id=f"{self._name}/{example.id}" if self._is_joined else example.id,
+            reference=Origin(self._name, example.id, example.reference, self._is_joined),
+        )
+
+
+def _together(
+    verdicts: Mapping[str, Scores], rows: Mapping[str, Sequence[int]], count: int
+) -> Scores:
+    """One verdict on the answers to several tasks; what is worth a mean are no counts."""
+    metrics: dict[str, float] = {}
+    examples: list[dict[str, float]] = [{} for _ in range(count)]
+    parts: list[dict[str, float]] = [{} for _ in range(count)]
+    remarks: list[str] = []
+    firsts = []
+    for name, scores in verdicts.items():
+        first = next(iter(scores.metrics.values()))
+        firsts += [] if isinstance(first, int) else [first]
+        metrics |= _called(name, scores.metrics)
+        remarks += [f"{name}: {remark}" for remark in scores.remarks]
+        for place, row in enumerate(rows[name]):
+            examples[row] = _called(name, scores.examples[place])
+            parts[row] = _called(name, scores.parts[place]) if scores.parts else {}
+    mean = {MEAN: sum(firsts) / len(firsts)} if firsts else {}
+    return Scores(mean | metrics, examples, remarks, parts if any(parts) else ())
+
+
+def _called(name: str, values: Mapping[str, float]) -> dict[str, float]:
+    return {f"{name}/{metric}": value for metric, value in values.items()}
+
+
+def _of_component(name: str, formula: Formula) -> Formula:
+    """The formula, given means that are called after the component."""
+    start = f"{name}/"
+
+    def worked_out(means: Mapping[str, Any]) -> Any:
+        own = {key.removeprefix(start): v for key, v in means.items() if key.startswith(start)}
+        return formula(own)
+
+    return worked_out
+
+
+def _require_equal_images(parts: Mapping[str, Marked]) -> None:
+    """Raises ValueError if a batch could not be made of examples of all of them."""
+    counts = {name: len(those[0].images) for name, those in parts.items() if those}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{name} has {count}" for name, count in counts.items())
+        raise ValueError(
+            f"tasks in a mixture need equally many images an example: {told}. Learn them in turn"
+        )
