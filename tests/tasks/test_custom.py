@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,34 @@ def test_rows_of_an_image_stay_together(folder: Path) -> None:
     assert not {one.image for one in train} & {one.image for one in validation}
     assert "10 % of the images" in task.findings[0]
     assert train[0].prefix.startswith("answer en is it ")
+
+
+def test_rows_of_an_image_that_lies_in_a_shard_stay_together(folder: Path) -> None:
+    with tarfile.open(folder / "a.tar", "w") as archive:
+        for row in range(3 * COUNT):
+            (folder / f"{row}.json").write_text(json.dumps({"prefix": "?", "suffix": str(row)}))
+            archive.add(folder / f"{row % COUNT}.png", f"{row}.png")
+            archive.add(folder / f"{row}.json", f"{row}.json")
+    task = Custom(folder / "a.tar")
+    split = {
+        name: {int(one.suffixes[0]) % COUNT for one in task.examples(name)}
+        for name in ("train", "validation")
+    }
+    assert (len(split["train"]), len(split["validation"])) == (18, 2)
+    assert len(task.examples("validation")) == 6
+    assert "10 % of the images" in task.findings[0]
+
+
+def test_ids_may_come_again_in_another_split(folder: Path) -> None:
+    # Rows of an image stay together whatever its rows in another file are called.
+    for name, images in {"train": [n % 5 for n in range(COUNT)], "test": range(COUNT)}.items():
+        pairs = zip(plain(), images, strict=True)
+        rows = [row | {"image": f"{n}.png", "id": id} for id, (row, n) in enumerate(pairs)]
+        (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    task = Custom({"train": folder / "train.jsonl", "test": folder / "test.jsonl"}, holdout=40)
+    train, validation = task.examples("train"), task.examples("validation")
+    assert (len(train), len(validation)) == (12, 8)
+    assert not {one.image for one in train} & {one.image for one in validation}
 
 
 def test_splits_of_the_data_are_taken(folder: Path) -> None:

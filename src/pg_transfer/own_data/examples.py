@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from pg_transfer.own_data.held_out import hold_out
+from pg_transfer.own_data.held_out import Shown, hold_out
 from pg_transfer.own_data.image_files import require_files
 from pg_transfer.own_data.maker import Kind, Maker, Wishes
 from pg_transfer.own_data.rows import Source
@@ -44,19 +44,19 @@ def read_examples(source: Source, wishes: Wishes) -> OwnData:
         require_metric(wishes.metric)
     maker = Maker(source, wishes)
     splits: dict[str, list[Example]] = defaultdict(list)
-    keys: dict[str, str] = {}
+    shown: dict[tuple[str, str], Shown] = {}
     for number, row in enumerate(source.rows()):
         try:
-            split, example, key = maker.example(row, number)
+            split, example, images = maker.example(row, number)
         except ValueError as error:
             raise ValueError(f"{row.place}: {error}") from error
         splits[split].append(example)
-        keys[example.id] = key
+        shown[split, example.id] = images
     if maker.kind != "text":
         splits = maker.with_requests(splits)
     require_files(image for examples in splits.values() for one in examples for image in one.images)
     total = sum(map(len, splits.values()))
-    note = hold_out(splits, keys, wishes.holdout)
+    note = hold_out(splits, shown, wishes.holdout)
     metric, why = _metric(maker, splits, wishes)
     counts = ", ".join(f"{len(examples):,} {split}" for split, examples in splits.items())
     return OwnData(

@@ -6,16 +6,31 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
+from pg_transfer.own_data.stored import StoredImage
 from pg_transfer.task import Example
+
+Shown = str | tuple[StoredImage, ...]
+"""What the images of a row are known by: their names, or themselves inside another file."""
 
 TRAIN = ("train", "training")
 VALIDATION = ("validation", "val", "valid", "dev", "eval")
 
 
-def hold_out(splits: dict[str, list[Example]], keys: Mapping[str, str], percent: float) -> str:
+def hold_out(
+    splits: dict[str, list[Example]], shown: Mapping[tuple[str, str], Shown], percent: float
+) -> str:
     """Moves some of the training images to a validation split, if there is none; says so.
 
-    All rows of an image stay together. Which ones are moved depends on the images' names alone.
+    All rows of an image stay together. Which ones are moved depends on the images' names alone, or
+    on what they show where they lie inside another file, which has one for each row.
+
+    Args:
+        splits: by name.
+        shown: the images of the row with this split and id.
+        percent: of the images.
+
+    Raises:
+        ValueError: it is no such number, or there is but one image.
     """
     train = find_split(splits, TRAIN)
     if train is None or find_split(splits, VALIDATION) is not None:
@@ -25,7 +40,8 @@ def hold_out(splits: dict[str, list[Example]], keys: Mapping[str, str], percent:
             f"holdout={percent} percent: the data has no validation split, and some of the "
             f"training images have to be scored; give a number between 0 and 100"
         )
-    groups = {keys[one.id] for one in splits[train]}
+    keys = {one.id: _key(shown[train, one.id]) for one in splits[train]}
+    groups = set(keys.values())
     ordered = sorted(groups, key=lambda key: sha256(key.encode()).digest())
     if len(ordered) < 2:
         raise ValueError("with a single image there is nothing to learn from and validate on")
@@ -35,6 +51,15 @@ def hold_out(splits: dict[str, list[Example]], keys: Mapping[str, str], percent:
     splits[VALIDATION[0]] = [one for one in everything if keys[one.id] in held]
     by = "images" if len(groups) < len(everything) else "rows"
     return f" (split off by a hash: {percent:g} % of the {by})"
+
+
+def _key(images: Shown) -> str:
+    if isinstance(images, str):
+        return images
+    content = sha256()
+    for image in images:
+        content.update(image.read())
+    return content.hexdigest()
 
 
 def find_split(splits: Mapping[str, Any], names: Sequence[str]) -> str | None:

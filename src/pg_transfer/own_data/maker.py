@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pg_transfer.own_data import columns as roles
-from pg_transfer.own_data.held_out import TRAIN
+from pg_transfer.own_data.held_out import TRAIN, Shown
 from pg_transfer.own_data.image_files import read_images, size_of
 from pg_transfer.own_data.objects import read_scene
 from pg_transfer.own_data.rows import Row, Source
 from pg_transfer.own_data.scoring import OF_OBJECTS
+from pg_transfer.own_data.stored import StoredImage
 from pg_transfer.segmentation.scenes import SEPARATOR, Scene
 from pg_transfer.task import Example
 
@@ -79,8 +80,8 @@ class Maker:
             return self.wishes.suffix
         return f"column {self.names.get('suffixes') or self.names['suffix']}"
 
-    def example(self, row: Row, number: int) -> tuple[str, Example, str]:
-        """The split, the example, and what it must not share with another split."""
+    def example(self, row: Row, number: int) -> tuple[str, Example, Shown]:
+        """The split, the example, and the images that it must not share with another split."""
         values = row.values
         folder = self.wishes.images or row.folder
         several = "images" in self.names
@@ -89,7 +90,7 @@ class Maker:
         self._require_frames(len(images), row.place)
         split = self._split(row)
         id = str(number) if (one := self._get(values, "id")) in (None, "") else str(one)
-        key = id if callable(images[0]) else str(cell)
+        stored = tuple(one for one in images if isinstance(one, StoredImage))
         scene = None
         extra = {}
         if self.kind != "text":
@@ -102,7 +103,7 @@ class Maker:
             suffixes=() if scene is not None else self._suffixes(values, split),
             reference=scene,
         )
-        return split, example, key
+        return split, example, stored or str(cell)
 
     def with_requests(self, splits: Mapping[str, Sequence[Example]]) -> dict[str, list[Example]]:
         """The examples with the names of all categories in requests that want them."""
