@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from pg_transfer.metrics.bootstrap import LEVEL, RESAMPLES, Interval, intervals
+from pg_transfer.metrics.bootstrap import LEVEL, RESAMPLES, Interval, concerned, intervals
 from pg_transfer.published import SOURCE, published
 from pg_transfer.task import Formula, Scores
 
@@ -70,7 +70,7 @@ def compare(
                 before=before.get(metric),
                 interval=interval,
                 published=reported.get(metric),
-                examples=interval.examples if interval else len(scores.examples),
+                examples=interval.examples if interval else concerned(scores, metric),
             )
         )
     return lines

@@ -17,6 +17,8 @@ from tests.faults.commands import call
 
 SHAPES = "runs/shapes-84/2026-11-23_12-00-00"
 REFCOCO = "runs/refcoco-448/2026-11-23_12-00-00"
+MIXTURE = "runs/mixture-448/2026-11-23_12-00-00"
+MIXED = "'mixture={textvqa: 2, coco_captions: 1, refcoco: 1}'"
 IMAGES = ("photo.jpg", "a.jpg", "b.jpg", "photos/1.jpg", "photos/2.jpg", "photos/000.png",
           "photos/002.png", "photos/005.png", "more/deep/9.png")  # fmt: skip
 
@@ -93,7 +95,10 @@ def _write_rows(path: Path, rows: list[dict]) -> None:
 def _runs(folder: Path) -> None:
     """Runs under the names that the documentation uses, and the first one's weights as those of
     the hub. `...` stands there for a run that was named before, and is a link to one here."""
-    for task, run in (("task=shapes", SHAPES), ("task=refcoco resolution=448", REFCOCO)):
+    for task, run in (
+        ("task=shapes", SHAPES), ("task=refcoco resolution=448", REFCOCO),
+        (f"task=mixture {MIXED}", MIXTURE),
+    ):  # fmt: skip
         ended = train(Command("", 0, f"python train.py {task} run={run}"), folder)
         assert ended.code == 0, ended.error
     for name in ("A", "B"):

@@ -35,6 +35,7 @@ NOT_TRIED_PAGES = {"docs/faults.md": "tests/test_faults.py makes each of its fau
 REPLACED = {
     "SOURCE": "runs/shapes-84/2026-11-23_12-00-00",
     "/data/refcoco": "data/refcoco",
+    "/elsewhere/": "data/",
     "/scratch/prepared": "prepared",
 }
 """Places that a user's machine has and the folder of the tests does not."""

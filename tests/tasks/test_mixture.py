@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from pg_transfer.metrics.bootstrap import intervals
+from pg_transfer.metrics.bootstrap import concerned, intervals
 from pg_transfer.task import (
     Answer,
     Draw,
@@ -159,6 +159,8 @@ def test_several_tasks_are_scored_together_and_the_mean_comes_first() -> None:
     assert found.keys() == {"one/accuracy", "one/twice", "two/accuracy", "two/twice"}
     assert (found["two/accuracy"].low, found["two/accuracy"].high) == (0.0, 100.0)
     assert np.allclose(found["two/twice"][:2], (0.0, 200.0))
+    assert [found[name].examples for name in ("one/accuracy", "two/twice")] == [2, 2]
+    assert (concerned(scores, "two/invalid"), concerned(scores, "mean")) == (2, 4)
     answers = answered(both, "validate", ["0", "1", "0", "no"])
     assert both.submission(answers) is None
     assert [both.kind(answer.example) for answer in answers] == ["one", "one", "two", "two"]

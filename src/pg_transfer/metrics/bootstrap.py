@@ -74,8 +74,19 @@ def intervals(
             continue
         drawn = drawn[np.isfinite(drawn)]  # a draw may have none of the examples
         low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
-        found[metric] = Interval(low, high, counts.get(metric, len(examples)))
+        found[metric] = Interval(low, high, counts.get(metric, concerned(scores, metric)))
     return found
+
+
+def concerned(scores: Scores, metric: str) -> int:
+    """How many examples a metric is about that none of them has for itself.
+
+    In a mixture those are the ones with a score that is called after the same task.
+    """
+    task, slash, _ = metric.rpartition("/")
+    if not slash:
+        return len(scores.examples)
+    return sum(any(name.startswith(f"{task}/") for name in one) for one in scores.examples)
 
 
 def _mean_of(metric: str) -> Formula:
