@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 
 from pg_transfer.settings import register_resolvers
 from tests.documented import folder as folders
-from tests.documented.blocks import DATA, SHELL, Block, Command, blocks, commands, pages
+from tests.documented.blocks import DATA, SHELL, Block, Command, blocks, commands, in_passing, pages
 from tests.documented.ways import (
     NOT_TRIED_PAGES,
     has_training,
@@ -80,6 +80,48 @@ def test_the_settings_exist_as_they_are_written(
             config = compose(name, overrides=overrides, return_hydra_config=True)
             for key in {"recipe", "task", "splits", "model", "tuning", "trainer"} & config.keys():
                 OmegaConf.to_container(config[key], resolve=True)
+
+
+@pytest.fixture(scope="module")
+def settings() -> set[str]:
+    """The names of all settings, with those of every option of every group."""
+    conf = ROOT / "conf"
+    groups = [path for path in conf.iterdir() if path.is_dir()]
+    register_resolvers()
+    GlobalHydra.instance().clear()
+    known = {group.name for group in groups}
+    with initialize_config_dir(str(conf), version_base=None):
+        composed = [compose("evaluate")] + [
+            compose("train", overrides=[f"{group.name}={option.stem}"])
+            for group in groups
+            if group.name != "hydra"
+            for option in group.glob("*.yaml")
+        ]
+    for config in composed:
+        known |= names_in(OmegaConf.to_container(config, resolve=False))
+    return known
+
+
+def names_in(node: object, within: str = "") -> set[str]:
+    """Dotted names of everything in nested settings."""
+    if not isinstance(node, dict):
+        return set()
+    found = set()
+    for key, value in node.items():
+        name = f"{within}.{key}" if within else str(key)
+        found |= {name} | names_in(value, name)
+    return found
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in pages() if any(in_passing(page))], ids=lambda page: page.name
+)
+def test_settings_named_in_passing_exist(page: Path, settings: set[str]) -> None:
+    for command in in_passing(page):
+        if command.page not in NOT_TRIED_PAGES:
+            names = {word.partition("=")[0] for word in command.words if "=" in word}
+            unknown = {name.lstrip("+~") for name in names} - settings
+            assert not unknown, f"{command}: there are no such settings: {unknown}"
 
 
 @pytest.fixture(scope="module")

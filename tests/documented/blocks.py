@@ -110,6 +110,17 @@ def commands(block: Block) -> list[Command]:
     return found
 
 
+def in_passing(path: Path) -> list[Command]:
+    """What stands in sentences of a page and is whole enough to be a command, or settings."""
+    found, is_block = [], False
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        is_block ^= _FENCE.match(line) is not None
+        for text in () if is_block else re.findall(r"`([^`]+)`", line):
+            if re.match(r"python (?:-m )?\S+ |[a-z_]+(?:\.\w+)*=\S", text):
+                found.append(Command(path.relative_to(ROOT).as_posix(), number, text))
+    return found
+
+
 def _is_whole(text: str) -> bool:
     if text.endswith("\\"):
         return False
