@@ -51,6 +51,7 @@ def export(
     format: str,
     checkpoint: str = "last",
     tokenizer: str | Path | None = None,
+    weights: str | Path | None = None,
     dtype: torch.dtype | None = None,
     base: str | None = None,
     shard_bytes: int = SHARD_BYTES,
@@ -63,6 +64,7 @@ def export(
         format: one of `FORMATS`. Adapters are merged, except into "adapter".
         checkpoint: "last" or "best", of a run.
         tokenizer: where it does not lie beside the weights.
+        weights: what the source was learnt on top of, where it has moved.
         dtype: of what is written; None takes the widest that a weight has.
         base: for "adapter": what others are to load beneath it, a name on the hub or a folder;
             None takes what the adapters were trained on.
@@ -80,24 +82,38 @@ def export(
         raise ValueError(f"{folder} is there already; choose another folder to write into")
     # Merged in float32 where that is asked for; rounded after merging where not.
     wide = torch.float32 if dtype is torch.float32 and format != "adapter" else None
-    loaded = load(source, checkpoint=checkpoint, tokenizer=tokenizer, dtype=wide)
+    loaded = load(source, checkpoint=checkpoint, tokenizer=tokenizer, weights=weights, dtype=wide)
     with finished(folder) as unfinished:
         if format == "adapter":
-            write_adapter(loaded, unfinished, str(source), base=base)
+            write_adapter(loaded, unfinished, str(source), base=base, weights=weights)
         else:
-            write_whole(loaded, unfinished, str(source), format, dtype, shard_bytes)
+            spare = None
+            if format == "huggingface":
+                rows = loaded.model.config.language.vocabulary
+                spare = spare_of(str(source), rows, weights=weights)
+            write_whole(loaded, unfinished, format, dtype, spare=spare, shard_bytes=shard_bytes)
     say(f"written: {folder}")
 
 
 def write_whole(
     loaded: Loaded,
     folder: Path,
-    source: str,
     format: str,
     dtype: torch.dtype | None,
+    *,
+    spare: Tensor | None = None,
     shard_bytes: int = SHARD_BYTES,
 ) -> None:
-    """Merges what there is to merge, writes all weights, reads them again."""
+    """Merges what there is to merge, writes all weights, reads them again.
+
+    Args:
+        loaded: whose weights are used up.
+        folder: is there, and empty.
+        format: "huggingface" or "big_vision".
+        dtype: of what is written; None takes the widest that a weight has.
+        spare: rows beyond the vocabulary, of a Hugging Face folder.
+        shard_bytes: the most that a file of such a folder holds.
+    """
     model = loaded.model
     logits = probe(model)
     if has_adapters(model):
@@ -116,7 +132,6 @@ def write_whole(
     else:
         path = folder
         require_room(model, folder)
-        spare = spare_of(source, model.config.language.vocabulary)
         write_hugging_face(
             dict(model.named_parameters()), folder, dtype, spare=spare, shard_bytes=shard_bytes
         )
@@ -131,13 +146,20 @@ def write_whole(
     compare("the model and what was written", logits, again)
 
 
-def write_adapter(loaded: Loaded, folder: Path, source: str, *, base: str | None) -> None:
+def write_adapter(
+    loaded: Loaded,
+    folder: Path,
+    source: str,
+    *,
+    base: str | None,
+    weights: str | Path | None = None,
+) -> None:
     """Writes the adapters alone, attaches them to their base again, and compares."""
     model = loaded.model
     if not has_adapters(model):
         raise ValueError(f"{source} has no adapters; --format huggingface writes the whole model")
     path = weights_folder(source)
-    belongs = adapted(path)
+    belongs = adapted(path) if weights is None else str(weights)
     name = base or belongs
     if name is None or not (hub_name(name) or (Path(name).expanduser() / CONFIG).is_file()):
         raise ValueError(
@@ -215,11 +237,11 @@ def adapted(path: Path) -> str | None:
     return weights if isinstance(weights, str) else None
 
 
-def spare_of(source: str, vocabulary: int) -> Tensor | None:
+def spare_of(source: str, vocabulary: int, *, weights: str | Path | None) -> Tensor | None:
     """The rows beyond the vocabulary in the folder that `source` is, or its adapters' base."""
     path = weights_folder(source)
     if is_adapter_folder(path):
-        return spare_of(base_name(path), vocabulary)
+        return spare_of(str(weights or base_name(path)), vocabulary, weights=None)
     return spare_rows(path, vocabulary) if path.is_dir() and run_folder(path) is None else None
 
 
@@ -288,6 +310,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoint", choices=("last", "best"), default="last", help="of a run")
     parser.add_argument("--dtype", choices=DTYPES, help="of what is written; else as it is")
     parser.add_argument("--tokenizer", help="where it does not lie beside the weights")
+    parser.add_argument("--weights", help="what the source was learnt on, if it has moved")
     parser.add_argument("--base", help="what others load beneath adapters, if not their own base")
     return parser
 
@@ -302,6 +325,7 @@ def main(options: argparse.Namespace) -> None:
         format=options.format,
         checkpoint=options.checkpoint,
         tokenizer=options.tokenizer,
+        weights=options.weights,
         dtype=DTYPES.get(options.dtype),
         base=options.base,
     )

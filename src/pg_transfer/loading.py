@@ -45,6 +45,7 @@ def load(
     checkpoint: str = "last",
     resolution: int | None = None,
     tokenizer: str | Path | None = None,
+    weights: str | Path | None = None,
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
 ) -> Loaded:
@@ -59,6 +60,7 @@ def load(
             stretched. None takes the checkpoint's.
         tokenizer: "builtin", a file, a folder or a name on the hub; None takes the one beside the
             weights.
+        weights: what the source was learnt on top of, a run or adapters, where it has moved.
         device: where to; None leaves the model on the CPU.
         dtype: of the weights; None keeps the precision in which they are stored, but float32 for
             float16. Adapters are float32.
@@ -69,8 +71,10 @@ def load(
         ValueError: it is no PaliGemma, is damaged, or its tokenizer is not its own.
     """
     path = weights_folder(str(source))
+    if tokenizer is None and weights is not None and is_adapter_folder(path):
+        tokenizer = weights
     own = tokenizer_of(path if tokenizer is None else tokenizer)
-    origin = model_of(path, checkpoint=checkpoint, dtype=dtype)
+    origin = model_of(path, checkpoint=checkpoint, weights=weights, dtype=dtype)
     model = origin.model
     rows = model.config.language.vocabulary
     if own.size != rows:

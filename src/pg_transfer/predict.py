@@ -63,6 +63,7 @@ def predict(options: argparse.Namespace) -> None:
         resolution=options.resolution,
         tokenizer=options.tokenizer,
         mask_codec=options.mask_codec,
+        weights=options.weights,
         device=options.device,
     )
     manner = chosen_manner(model.manner, options)
@@ -221,6 +222,7 @@ def parser() -> argparse.ArgumentParser:
     option("--device", help="cpu, cuda, cuda:1; default: a GPU if there is one")
     option("--resolution", type=_count, metavar="PX", help="default: the model's")
     option("--tokenizer", metavar="PATH", help="where it does not lie beside the weights")
+    option("--weights", metavar="PLACE", help="what the source was learnt on, if it has moved")
     option("--mask-codec", metavar="PATH", help="default: the run's, or $PG_DATA/vae-oid.npz")
     option(
         "--antialias", action=argparse.BooleanOptionalAction,

@@ -70,6 +70,15 @@ def read_run_settings(folder: Path, *, builds: bool = True) -> DictConfig:
     return settings
 
 
+def anchored(weights: Any) -> Any:
+    """`model.weights` for a reader in another folder: paths whole, all else as it is."""
+    if isinstance(weights, dict):
+        return {half: anchored(value) for half, value in weights.items()}
+    if isinstance(weights, str) and weights and Path(weights).expanduser().exists():
+        return str(Path(weights).expanduser().resolve())
+    return weights
+
+
 def parse_settings(path: Path) -> DictConfig:
     """What is written in the file, for comparison; nothing is to be built from it.
 

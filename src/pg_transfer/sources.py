@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from pg_transfer.adapters import base_of, is_adapter, load_portable, merge
 from pg_transfer.adapters.portable import CONFIG as ADAPTER
@@ -44,13 +45,21 @@ class Origin:
     step: int | None = None
 
 
-def model_of(path: Path, *, checkpoint: str = "last", dtype: torch.dtype | None = None) -> Origin:
+def model_of(
+    path: Path,
+    *,
+    checkpoint: str = "last",
+    weights: str | Path | None = None,
+    dtype: torch.dtype | None = None,
+) -> Origin:
     """The model of `path`; its size and resolution are read there.
 
     Args:
         path: a run's folder or a checkpoint in it, a folder in Hugging Face's format, a big_vision
             `.npz`, or the folder of a PEFT adapter, whose base is looked up.
         checkpoint: "last" or "best", of a run's folder.
+        weights: what a run started from, or adapters belong to, where it has moved; None looks
+            where it was.
         dtype: of the weights but for adapters, which are float32; None keeps what is stored.
 
     Raises:
@@ -61,10 +70,17 @@ def model_of(path: Path, *, checkpoint: str = "last", dtype: torch.dtype | None 
     settings = step = None
     if run := run_folder(path):
         settings = read_run_settings(run, builds=False)
-        model, step = _of_run(settings, _checkpoint(path, run, checkpoint))
+        with open_dict(settings):
+            settings.model.weights = settings.model.weights if weights is None else str(weights)
+        with _beneath(path):
+            model, step = _of_run(settings, _checkpoint(path, run, checkpoint))
     elif is_adapter_folder(path):
-        model = model_of(weights_folder(base_name(path)), dtype=dtype).model
+        with _beneath(path):
+            base = weights_folder(str(weights or base_name(path)))
+        model = model_of(base, dtype=dtype).model
         load_portable(model, path)
+    elif weights is not None:
+        raise ValueError(f"{path} stands on no other weights, and weights={weights} is given")
     else:
         found = describe(path)
         model = _empty(found.config).to(dtype or found.dtype)
@@ -74,6 +90,27 @@ def model_of(path: Path, *, checkpoint: str = "last", dtype: torch.dtype | None 
             if parameter.is_floating_point() and not is_adapter(name):
                 parameter.data = parameter.data.to(dtype)
     return Origin(model, settings, step)
+
+
+class MissingBase(FileNotFoundError):
+    """The weights that others stand on are not where they were."""
+
+
+@contextmanager
+def _beneath(path: Path) -> Iterator[None]:
+    """Adds to an error about weights who wants them, and what to do if they have moved."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        if isinstance(error, MissingBase) or not str(error).startswith("no weights at"):
+            raise
+        where = str(error).split(";")[0]
+        raise MissingBase(
+            f"{path} is what was learnt on top of other weights, and there are {where}. If they "
+            f"have moved, say where they are: --weights of predict and export, weights=... of "
+            f"evaluate.py and pg_transfer.load; for good, in model.weights of a run's config.yaml "
+            f"or base_model_name_or_path of an adapter_config.json"
+        ) from error
 
 
 def start(
@@ -253,9 +290,10 @@ def _refuse_other_resolution(weights: str, resolution: int) -> None:
     """Raises ValueError before a download that could not be used."""
     sides = re.findall(r"-(224|448|896)(?!\d)", hub_name(weights) or "")
     if len(sides) == 1 and int(sides[0]) != resolution:
+        other = weights.replace(f"-{sides[0]}", f"-{resolution}")
+        published = f"{other} or " if resolution in (224, 448, 896) else ""
         raise ValueError(
             f"{weights} is made for images of {sides[0]} px, and resolution={resolution}: take "
-            f"{weights.replace(f'-{sides[0]}', f'-{resolution}')} or resolution={sides[0]}, as the "
-            f"published transfers do; or model.resample=true, which stretches its position "
-            f"embeddings"
+            f"{published}resolution={sides[0]}, as the published transfers do; or "
+            f"model.resample=true, which stretches its position embeddings"
         )

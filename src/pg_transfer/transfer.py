@@ -22,7 +22,7 @@ from pg_transfer.planning.room import gb
 from pg_transfer.planning.shortage import by_part, shortage_explained
 from pg_transfer.preview import printed, read_lessons, write_preview
 from pg_transfer.processes import started_from_outside
-from pg_transfer.run_settings import CONFIG, parse_settings
+from pg_transfer.run_settings import CONFIG, anchored, parse_settings
 from pg_transfer.scores_file import read_scores
 from pg_transfer.secrecy import refuse_secrets
 from pg_transfer.settings import refuse_odd_values
@@ -187,6 +187,7 @@ def resolve(config: DictConfig, folder: Path) -> DictConfig:
     """The settings with every value looked up, as they are saved in `folder`."""
     values = cast(dict[str, Any], OmegaConf.to_container(with_components(config), resolve=True))
     refuse_secrets(values)
+    values["model"]["weights"] = anchored(values["model"]["weights"])
     resolved = OmegaConf.create(values)
     resolved.run = str(folder)
     resolved.task_name = HydraConfig.get().runtime.choices["task"]

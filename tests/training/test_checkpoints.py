@@ -232,14 +232,17 @@ def test_a_run_is_scored_from_its_folder_wherever_that_is(tuning: str, tmp_path:
              "splits.validate=val", "splits.report=[val]", "page=0", "pictured=0",
              "trainer=cpu"]  # fmt: skip
     command(*train, "run=base", folder=tmp_path)
-    start = f"model.weights={tmp_path / 'base'}"
-    printed = command(*train, start, f"tuning={tuning}", "run=adapted", folder=tmp_path)
+    printed = command(
+        *train, "model.weights=base", f"tuning={tuning}", "run=adapted", folder=tmp_path
+    )
     assert re.search(r"language +│ adapted +│ +\d{3},\d{3} │ +\d{3},\d{3} │ 0\.0045", printed)
     answers = "answers/val-step000009.jsonl"
     first = (tmp_path / "adapted" / answers).read_text()
     (tmp_path / "adapted").rename(tmp_path / "moved")
     (tmp_path / "moved" / answers).unlink()
-    command(str(ROOT / "evaluate.py"), "run=moved", folder=tmp_path)
+    away = tmp_path / "away"
+    away.mkdir()
+    command(str(ROOT / "evaluate.py"), "run=../moved", folder=away)
     assert (tmp_path / "moved" / answers).read_text() == first
     (tmp_path / "base").rename(tmp_path / "elsewhere")
     (tmp_path / "moved" / answers).unlink()

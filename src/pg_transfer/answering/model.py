@@ -165,6 +165,7 @@ def load(
     resolution: int | None = None,
     tokenizer: str | Path | None = None,
     mask_codec: str | Path | None = None,
+    weights: str | Path | None = None,
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
 ) -> AnsweringModel:
@@ -177,6 +178,7 @@ def load(
         tokenizer: where it does not lie beside the weights.
         mask_codec: "builtin" or a file; None takes the run's, or else the official one, where
             they are at hand. Without one there are no masks.
+        weights: what the source was learnt on top of, where it has moved.
         device: None takes a GPU if there is one.
         dtype: of the weights.
 
@@ -192,6 +194,7 @@ def load(
         checkpoint=checkpoint,
         resolution=resolution,
         tokenizer=tokenizer,
+        weights=weights,
         device=place,
         dtype=dtype,
     )

@@ -48,9 +48,8 @@ def read_config(folder: Path, kind: Kind) -> dict[str, Any] | None:
             f"{path} describes quantised weights ({method}), which cannot be trained on; take the "
             f"version of the model in bfloat16 or float32"
         )
-    if kind.config and kind.config not in content:
-        return {kind.config: content}
-    return content
+    # Of a SigLIP no more than the tower: it has a `text_config` as well, which is not Gemma's.
+    return {kind.config: content.get(kind.config, content)} if kind.config else content
 
 
 def require_same_model(content: dict[str, Any], config: PaliGemmaConfig, source: Path) -> None:
