@@ -18,7 +18,10 @@ from pg_transfer.answering.model import AnsweringModel
 from pg_transfer.export import export
 from pg_transfer.images import resize
 from pg_transfer.loading import load
-from pg_transfer.text.tokenizer import BUILTIN
+from pg_transfer.model import config as sizes
+from pg_transfer.model.checkpoint.hugging_face_settings import write_settings
+from pg_transfer.text.tokenizer import BUILTIN, load_tokenizer
+from pg_transfer.text.tokenizer_files import write_tokenizer
 from tests.exchange.conftest import SIDE, TUNINGS, logits
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
@@ -107,6 +110,45 @@ def test_the_names_are_those_of_the_hub(run, tmp_path: Path) -> None:
     with safe_open(tmp_path / "out" / "model.safetensors", framework="pt") as file:
         assert set(file.keys()) == names
         assert file.metadata() == {"format": "pt"}
+
+
+# What a settings file of the hub says that ours does not repeat, or says otherwise.
+OTHERWISE = {
+    "_name_or_path": None, "transformers_version": None, "_from_model_config": None,
+    "_valid_processor_keys": None,
+    "projector_hidden_act": None,  # of no layer that there is
+    "do_convert_rgb": True, "resample": 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "file", ["config.json", "preprocessor_config.json", "generation_config.json"]
+)
+def test_settings_are_those_of_the_hub(file: str, sample_data: Path, tmp_path: Path) -> None:
+    config = sizes.released("paligemma_3b", resolution=224)
+    write_settings(config, tmp_path, torch.float32, pad=0, eos=1, bos=2)
+
+    def compare(theirs: dict, ours: dict) -> None:
+        for key, value in theirs.items():
+            if key in OTHERWISE:
+                assert ours.get(key) == OTHERWISE[key], key
+            elif isinstance(value, dict):
+                compare(value, ours[key])
+            else:
+                assert ours[key] == value, key
+
+    hub = sample_data / "paligemma-3b-pt-224" / file
+    compare(json.loads(hub.read_text()), json.loads((tmp_path / file).read_text()))
+
+
+@pytest.mark.slow
+def test_the_real_tokenizer_is_the_same_to_them(sample_data: Path, theirs, tmp_path: Path) -> None:
+    own = load_tokenizer(sample_data / "paligemma-3b-pt-224" / "gemma_tokenizer.model")
+    write_tokenizer(own, tmp_path)
+    texts = [*TEXTS, "answer en what is  this?", "detect cat ; dog", "\n", "[toxicity=0]x"]
+    given = theirs("tokens", folder=tmp_path, texts=texts)
+    assert given["ids"] == [own.encode(text) for text in texts]
+    assert given["image"] == 257152
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,55 @@ WEIGHTS = [
         "download, or the pointer that git leaves without git-lfs; download it again …",
     ),
     Fault(
+        "a Gemma that has never seen an image",
+        also(whole, file("weights/config.json", b'{"model_type": "gemma"}')),
+        (*ON_TEXTVQA, "model.weights=weights"),
+        "weights/config.json describes a model of type 'gemma': give a whole PaliGemma such as "
+        "google/paligemma-3b-pt-224, or join its two halves: model.weights={vision: <a SigLIP>, "
+        "language: <a Gemma>}",
+    ),
+    Fault(
+        "a download that has not come to its end",
+        also(
+            whole,
+            file(
+                "weights/model.safetensors.index.json",
+                b'{"weight_map": {"a": "model-00001-of-00002.safetensors", '
+                b'"b": "model-00002-of-00002.safetensors"}}',
+            ),
+            file("weights/model-00001-of-00002.safetensors.part", b""),
+        ),
+        (*ON_TEXTVQA, "model.weights=weights"),
+        "weights lacks 2 of 2 shards named by model.safetensors.index.json: "
+        "model-00001-of-00002.safetensors, model-00002-of-00002.safetensors; download them; "
+        "model-00001-of-00002.safetensors.part says that a download has stopped or is still "
+        "running",
+    ),
+    Fault(
+        "weights for another resolution",
+        whole,
+        (*ON_TEXTVQA, "model.weights=google/paligemma-3b-pt-224"),
+        "google/paligemma-3b-pt-224 is made for images of 224 px, and resolution=28: take "
+        "resolution=224, as the published transfers do; or model.resample=true, which stretches "
+        "its position embeddings",
+    ),
+    Fault(
+        "a run whose weights beneath have moved",
+        also(
+            whole,
+            file(
+                "adapter/adapter_config.json",
+                b'{"peft_type": "LORA", "r": 4, '
+                b'"lora_alpha": 8, "base_model_name_or_path": "/old/place"}',
+            ),
+        ),
+        (*ON_TEXTVQA, "model.weights=adapter"),
+        "adapter is what was learnt on top of other weights, and there are no weights at "
+        "'/old/place'. If they have moved, say where they are: --weights of predict and export, "
+        "weights=... of evaluate.py and pg_transfer.load; for good, in model.weights of a run's "
+        "config.yaml or base_model_name_or_path of an adapter_config.json",
+    ),
+    Fault(
         "weights as a pickle",
         also(whole, file("weights/pytorch_model.bin", b"")),
         (*ON_TEXTVQA, "model.weights=weights"),
