@@ -73,7 +73,7 @@ def rows(path: Path) -> list[dict]:
 
 
 def test_answers_are_those_of_the_evaluation(run: Path, photos: Path, tmp_path: Path) -> None:
-    (evaluated,) = (run / "answers").glob("val-*.jsonl")
+    (evaluated,) = (run / "answers").glob("val-step??????.jsonl")
     expected = [row["answer"] for row in rows(evaluated)]
     assert len(expected) == 128 and len(set(expected)) > 1
     to = tmp_path / "answers"
@@ -91,7 +91,7 @@ def test_the_three_lines_of_the_readme(
     monkeypatch.chdir(photos)
     lines = re.sub(r'load\("[^"]*"\)', f'load("{run.as_posix()}")', lines)
     exec(re.sub(r'answer\("[^"]*"', 'answer("000.png"', lines), {})
-    (evaluated,) = (run / "answers").glob("val-*.jsonl")
+    (evaluated,) = (run / "answers").glob("val-step??????.jsonl")
     assert capsys.readouterr().out != ""
     assert (
         pg_transfer.load(run).answer("000.png", rows(photos / "rows.jsonl")[0]["prompt"])
