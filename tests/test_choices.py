@@ -60,4 +60,5 @@ def test_a_wrong_choice_lists_what_there_is(capsys: pytest.CaptureFixture[str]) 
 def test_what_is_hydras_to_say_is_left_to_it(capsys: pytest.CaptureFixture[str]) -> None:
     explain_choices(CONF, ["task=shapes", "run=", "data=task=", "recipe.lr=", "-m", "task=a,b"])
     explain_choices(CONF, ["task=mine", "hydra.searchpath=[file:///home/me/conf]"])
+    explain_choices(CONF, ["--config-dir=conf", "task=mine"])
     assert not capsys.readouterr().err

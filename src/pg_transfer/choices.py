@@ -37,7 +37,10 @@ def explain_choices(conf: Path, arguments: Sequence[str]) -> None:
         if not option:
             print(f"{group}= can be\n{listed(conf / group)}")
             sys.exit(0)
-        has_own = any("hydra.searchpath" in other for other in arguments)
+        has_own = any(
+            "hydra.searchpath" in other or other.startswith(("--config-dir", "-cd"))
+            for other in arguments
+        )
         if not (conf / group / f"{option}.yaml").is_file() and not has_own:
             print(
                 f"error: there is no {group}={option}; it can be\n{listed(conf / group)}",

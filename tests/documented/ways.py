@@ -13,6 +13,7 @@ from unittest.mock import patch
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from pg_transfer.sweep import composed, fitting, parser, read_asked
 from tests.documented.blocks import ROOT, Command
 from tests.faults.commands import Ended, call
 
@@ -93,7 +94,7 @@ def settings_of(command: Command) -> tuple[str, list[str]] | None:
     """
     words = command.words
     for place, word in enumerate(words):
-        if re.fullmatch(r"(?:\S*/)?(train|evaluate)\.py|pg_transfer\.(check|plan)", word):
+        if re.fullmatch(r"(?:\S*/)?(train|evaluate)\.py|pg_transfer\.(check|plan|sweep)", word):
             program = Path(word).name if word.endswith(".py") else "train.py"
             return program, [one for one in words[place + 1 :] if re.match(r"[+~]*[\w./@]+=", one)]
     return None
@@ -177,6 +178,13 @@ def options(command: Command, folder: Path) -> Ended:
     return ended
 
 
+def sweep(command: Command, folder: Path) -> None:
+    """Composes every kind of trial; tests/sweeping runs some."""
+    asked = read_asked(folder, parser().parse_intermixed_args(command.words[3:]))
+    search, _ = composed(asked.settings)
+    fitting(asked.plan, search)
+
+
 def extras(command: Command, folder: Path) -> None:
     """The optional dependencies are those of pyproject.toml."""
     known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -202,6 +210,7 @@ def selection(command: Command, folder: Path) -> None:
 WAYS: list[tuple[str, Way]] = [
     (r"(?:\S+=\S+ )*(?:torchrun .*|srun .*)?(?:python )?train\.py\b", train),
     (r"python evaluate\.py\b", evaluate),
+    (r"python -m pg_transfer\.sweep\b", sweep),
     (r"python -m pg_transfer\.", module),
     (r"python (scripts|benchmarks)/", options),
     (r"pip install ", extras),

@@ -83,3 +83,42 @@ def test_the_folder_of_one_run_is_not_taken_for_a_sweep(tmp_path: Path) -> None:
     ended = call("train.py", ["-m", "run=mine", "recipe.lr=1e-3,2e-3", *SHORT], tmp_path)
     assert ended.code == 1
     assert "hydra.sweep.dir=mine names that of a sweep" in ended.message
+
+
+@pytest.mark.slow
+def test_optuna_leads_real_runs(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pg_transfer.sweep", *SHORT, "--to", "sweep", "--trials", "2",
+         "recipe.lr=tag(log, interval(1e-4, 1e-2))", "--parallel", "2"],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "sweep" / "sweep.json").read_text())["trials"]
+    for row in rows:
+        saved = yaml.safe_load((tmp_path / "sweep" / row["folder"] / "config.yaml").read_text())
+        assert saved["recipe"]["lr"] == float(row["settings"]["recipe.lr"])
+        assert row["state"] == "finished" and row["scores"][-1]["step"] == 12
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["task=shapes"], "nothing is searched: give a setting several values"),
+        (["recipe.lr=interval(0,1)"], "say how many to try, --trials 20"),
+        (["task=shapes,custom", "--trials", "3"], "scores of different tasks cannot be compared"),
+        (["run=a", "seed=1,2"], "run=a: every trial has a folder of its own"),
+        (["recipe.speed=1,2"], "there is no setting recipe.speed"),
+        (["seed=1,2", "--search", "tpe"], "needs to know how many to try: --trials 20"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_refused(
+    words: list[str], complaint: str, tmp_path: Path
+) -> None:
+    ended = call("src/pg_transfer/sweep.py", words, tmp_path)
+    assert (ended.code, list(tmp_path.iterdir())) == (1, [])
+    assert complaint in ended.message
+
+
+def test_an_unknown_option_is_a_wrong_use(tmp_path: Path) -> None:
+    assert call("src/pg_transfer/sweep.py", ["seed=1,2", "--speed"], tmp_path).code == 2

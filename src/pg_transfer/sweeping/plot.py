@@ -18,6 +18,8 @@ MARKS = {"best": "*", "finished": "o", "pruned": "v", "failed": "x", "unfinished
 PANEL_INCHES = (4.4, 3.4)
 COLUMNS = 3
 MOST_PANELS = 9
+FEW = 5
+"""So many numbers are written out below the axis."""
 
 
 def draw_sweep(results: Results, path: Path) -> None:
@@ -82,6 +84,9 @@ def _effect(axes: Axes, setting: str, rows: Sequence[Row], best: Row | None) -> 
         least, most = min(places.values()), max(places.values())
         if least > 0 and most / least >= 8:
             axes.set_xscale("log")
+        if len(set(places.values())) <= FEW:
+            axes.set_xticks(list(places.values()), list(values.values()))
+            axes.minorticks_off()
     else:
         words = list(dict.fromkeys(values.values()))
         places = {number: float(words.index(value)) for number, value in values.items()}
