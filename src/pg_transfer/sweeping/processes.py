@@ -20,6 +20,9 @@ PAUSE_S = 0.3
 PATIENCE_S = 60.0
 """For a process that was asked to stop; then it is ended."""
 
+REPORT = "report.json"
+"""What a run writes at its very end."""
+
 STOPPED = {130, 143, -signal.SIGINT, -signal.SIGTERM}
 """Exit codes of a run that was told to stop, by whom ever: it can go on later."""
 
@@ -109,14 +112,13 @@ class Child:
 
     def outcome(self, code: int) -> Trial:
         """The trial with how it ended."""
-        if code == 0:
-            if read_scores(self.trial.folder):
-                return self.trial.ended("finished")
-            return self.trial.ended("failed", "it ended well, but was never scored")
         if self.given_up:
             return self.trial.ended("pruned", self.given_up)
         if code in STOPPED or self._deadline is not None:
             return self.trial
+        if code == 0:  # also that of a run that was told to stop by others, which leaves no report
+            is_whole = (self.trial.folder / REPORT).is_file() and read_scores(self.trial.folder)
+            return self.trial.ended("finished") if is_whole else self.trial
         return self.trial.ended("failed", error_in(self._output, code))
 
     def _send(self, number: int) -> None:
