@@ -64,6 +64,17 @@ def test_a_validation_that_was_cut_short_is_made_up_for(step: int, tmp_path: Pat
     assert not found
 
 
+def test_answers_of_earlier_weights_do_not_stay(tmp_path: Path) -> None:
+    """A run may be killed when it has saved its state, and not yet removed them."""
+    go_on(started(tmp_path, "validations=1"))
+    left = [tmp_path / "answers" / f"test-step00000{step}.part.jsonl" for step in (0, 3, 6)]
+    for path in left[:2]:
+        path.write_text("")
+    assert left[2].exists()  # of the last weights: until the report is written
+    go_on(started(tmp_path, "validations=1"))
+    assert [path.exists() for path in left] == [False, False, True]
+
+
 @pytest.mark.slow
 def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
     """Losses, rates, norms, scores, answers, the report, best and last weights: to the last bit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -113,6 +114,15 @@ class ScoreTask(Callback):
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._given, self.resumed, self._file = [], [], None
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Removes answers of weights before it: a run killed after its saving left them behind."""
+        for path in (self.folder / "answers").glob("*.part*.jsonl"):
+            step = re.search(r"-step(\d+)", path.name)
+            if step is not None and int(step[1]) < checkpoint["global_step"]:
+                path.unlink(missing_ok=True)
 
     def begin(self, prompts: Prompts) -> int:
         """Finds what has been answered already; how many batches, on all processes."""
