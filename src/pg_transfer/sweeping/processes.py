@@ -17,8 +17,8 @@ from pg_transfer.sweeping.trials import OUTPUT, Trial
 
 LOCK = ".lock"
 PAUSE_S = 0.3
-PATIENCE_S = 60.0
-"""For a process that was asked to stop; then it is ended."""
+PATIENCE_S = 300.0
+"""For a process that was asked to stop, which saves a checkpoint first; then it is ended."""
 
 REPORT = "report.json"
 """What a run writes at its very end."""
