@@ -84,6 +84,9 @@ ALLOWED = {
         "pg_transfer.splits", "pg_transfer.answers", "pg_transfer.page", "pg_transfer.record",
         "pg_transfer.adapters", "pg_transfer.scores_file", "pg_transfer.stopping",
     },
+    "pg_transfer.display": {
+        "pg_transfer.task", "pg_transfer.console", "pg_transfer.page", "pg_transfer.training",
+    },
     "pg_transfer.tracking": {
         "pg_transfer.task", "pg_transfer.answers", "pg_transfer.page", "pg_transfer.pictures",
         "pg_transfer.training.scoring",
@@ -104,7 +107,7 @@ ALLOWED = {
         "pg_transfer.answers", "pg_transfer.loading", "pg_transfer.release", "pg_transfer.sources",
         "pg_transfer.task", "pg_transfer.hub", "pg_transfer.text", "pg_transfer.model",
         "pg_transfer.training", "pg_transfer.console", "pg_transfer.settings", "pg_transfer.splits",
-        "pg_transfer.launching", "pg_transfer.stopping", "pg_transfer.tracking",
+        "pg_transfer.display", "pg_transfer.launching", "pg_transfer.stopping", "pg_transfer.tracking",
     },
     "pg_transfer.published": set(),
     "pg_transfer.report": {
@@ -120,6 +123,7 @@ ALLOWED = {
     },
     "pg_transfer.transfer": {
         "pg_transfer.answers", "pg_transfer.assemble", "pg_transfer.console",
+        "pg_transfer.display",
         "pg_transfer.evaluation", "pg_transfer.mixing", "pg_transfer.planning",
         "pg_transfer.preview",
         "pg_transfer.processes", "pg_transfer.run_settings", "pg_transfer.scores_file",
@@ -156,7 +160,7 @@ ALLOWED = {
 # Libraries that only these modules may import.
 RESERVED = {
     "lightning": {"pg_transfer.training", "pg_transfer.assemble", "pg_transfer.tracking",
-                  "pg_transfer.launching"},
+                  "pg_transfer.launching", "pg_transfer.display"},
     "hydra": {"pg_transfer.assemble", "pg_transfer.transfer", "pg_transfer.console",
               "pg_transfer.mixing",
               "pg_transfer.check", "pg_transfer.plan", "pg_transfer.launching", "pg_transfer.sweep",

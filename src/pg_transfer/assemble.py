@@ -20,6 +20,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.answers import read_answers
 from pg_transfer.console import say
+from pg_transfer.display.progress import Progress
+from pg_transfer.display.samples import ShowSamples
 from pg_transfer.launching import refuse_ranks_of_their_own
 from pg_transfer.loading import tokenizer_of
 from pg_transfer.model.config import released
@@ -52,14 +54,14 @@ from pg_transfer.training.metrics_log import KeepLog, MetricsLog
 from pg_transfer.training.module import TransferModule
 from pg_transfer.training.prepared_images import PreparedImages
 from pg_transfer.training.recipe import Recipe
-from pg_transfer.training.scoring import ScoreTask
+from pg_transfer.training.scoring import Headline, ScoreTask
 from pg_transfer.training.sharding import FullySharded
 from pg_transfer.training.stop_when_asked import StopWhenAsked
 from pg_transfer.training.stopping import StopEarly
 from pg_transfer.training.telling import TellScores
 from pg_transfer.training.trouble import TellTrouble
 from pg_transfer.training.tuning import Tuning, read_tuning
-from pg_transfer.training.watching import CountCuts, Progress, RatesByPart, Speedometer
+from pg_transfer.training.watching import CountCuts, RatesByPart, Speedometer
 from pg_transfer.training.weights import LAST, WholeFiles, read_weights, require_finite
 
 
@@ -95,6 +97,12 @@ class Run:
     def step(self) -> int:
         """The update after which the present weights are those that they are."""
         return self.trainer.global_step if self.scorer.step is None else self.scorer.step
+
+    @property
+    def best(self) -> Headline:
+        """The best score of a validation, so far."""
+        (name, *_), best = self.scorer.results[self.report[0]].scores.metrics, self.keeper.best
+        return Headline(name, float("nan") if best is None else best)
 
     def score(self, split: str) -> Scores:
         """The full verdict on the present weights' answers to a split; not asked for twice."""
@@ -185,13 +193,13 @@ def _assemble(
     left_out, trouble = LeftOut(data, scorer, folder=folder), TellTrouble(data, folder=folder)
     teller = TellScores(folder, data, scorer)
     watchers: list[Callback] = [
-        Progress(), speed, RatesByPart(), cuts, scorer, left_out, trouble, teller
+        Progress(scorer), speed, RatesByPart(), cuts, scorer, left_out, trouble, teller
     ]  # fmt: skip
     stopper = None
     if learns and config.patience is not None:
         stopper = StopEarly(scorer, patience=config.patience)
         watchers.append(stopper)
-    watchers.append(keeper)
+    watchers += [keeper, ShowSamples(scorer, keeper, count=config.get("samples", 0))]
     if requests is not None:
         watchers.append(StopWhenAsked(requests, keeper))
     loggers: list[Logger] = []

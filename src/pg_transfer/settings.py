@@ -78,7 +78,7 @@ def register_resolvers() -> None:
 # The least that a whole number may be. Others are looked at by what takes them.
 LEAST = {
     "resolution": 1, "seed": 0, "micro_batch": 1, "evaluation_batch": 1, "workers": 0,
-    "validations": 1, "pictured": 0, "page": 0,
+    "validations": 1, "pictured": 0, "page": 0, "samples": 0,
 }  # fmt: skip
 CHOICES = {"on_cut": ("report", "error"), "on_error": ("stop", "skip")}
 
@@ -86,7 +86,7 @@ CHOICES = {"on_cut": ("report", "error"), "on_error": ("stop", "skip")}
 def refuse_odd_values(config: DictConfig) -> None:
     """Raises ValueError if a setting at the root is no number, too small or none of its choices."""
     for name, least in LEAST.items():
-        value = config[name]
+        value = config.get(name, least)  # runs of earlier versions do not have all of them
         if type(value) is not int or value < least:
             raise ValueError(f"{name}={value} is no whole number from {least} up")
     minutes = config.checkpoint_minutes

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from pg_transfer.answers import write_whole
 from pg_transfer.assemble import Run, assemble
 from pg_transfer.console import CONSOLE, end_stopped, facts_table, say, score_table
+from pg_transfer.display.summary import show_end
 from pg_transfer.evaluation import report_run
 from pg_transfer.mixing import with_components
 from pg_transfer.planning.asked import AUTO, settled_micro_batch
@@ -115,12 +116,23 @@ def learn_and_score(run: Run, config: DictConfig, last: Path) -> None:
     report_run(run, config, after, name="report", before=before)
     if run.tracker is not None:
         end_tracking(run, run.tracker)
-    CONSOLE.print(facts_table("training", run.speed.report()))
     if cut := run.cuts.report():
         say(f"cut: {cut}")
     if large := run.trouble.report():
         say(f"gradients: {large}")
-    say(f"again: python evaluate.py run={folder}")
+    show_end(
+        folder, updates=run.trainer.global_step, reason=why_it_ended_early(run),
+        best=run.best, best_step=run.keeper.best_step, measured=run.speed.report(),
+        tracker="" if run.tracker is None else run.tracker.where,
+        prompt=run.data.examples(run.report[0])[0].prefix,
+        form="huggingface" if config.tuning.adapters is None else "adapter",
+    )  # fmt: skip
+
+
+def why_it_ended_early(run: Run) -> str:
+    """The reason; empty if it was trained to its end."""
+    is_whole = run.trainer.global_step >= run.data.steps
+    return "" if is_whole or run.stopper is None else run.stopper.reason
 
 
 def micro_batch_of(config: DictConfig, folder: Path) -> int:
@@ -153,8 +165,7 @@ def score_before(run: Run, *, is_done: bool) -> dict[str, Scores]:
 def end_tracking(run: Run, tracker: Guard) -> None:
     """Hands over the best weights, if they are wanted there, and ends the run there."""
     if tracker.tracker.log_model and run.trainer.is_global_zero:
-        metric = run.scorer.results[run.data.validate].headline.metric
-        facts = {"step": run.keeper.best_step, metric: run.keeper.best}
+        facts = {"step": run.keeper.best_step or 0, run.best.metric: run.best.value}
         tracker.log_best(best_model(run.folder, run.folder / "checkpoints" / BEST, facts))
     tracker.finish()
 

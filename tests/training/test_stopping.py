@@ -12,7 +12,7 @@ from lightning.pytorch import Callback
 from pg_transfer.assemble import Run, assemble
 from pg_transfer.training.weights import LAST
 from tasks.shapes import SPLITS
-from tests.tracking.conftest import settings
+from tests.short_runs import settings
 
 OPTIONS = ("validations=4", "patience=2", "recipe.epochs=2")
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from lightning.pytorch.loggers import MLFlowLogger
@@ -54,11 +57,15 @@ class MLflow(Tracker):
 
     @property
     def where(self) -> str:
-        return f"{self.tracking_uri}, run {self._run_id}"
+        if self.tracking_uri.startswith("http"):
+            return f"{self.tracking_uri}, run {self._run_id}"
+        return f"mlflow ui --backend-store-uri {self.tracking_uri}, run {self._run_id}"
 
     def start(self, run: Told) -> None:
         for name, value in PATIENCE.items():
             os.environ.setdefault(name, value)
+        for name in ("mlflow", "alembic", "lightning.pytorch.loggers.mlflow"):
+            logging.getLogger(name).setLevel(logging.ERROR)  # they tell of each table they make
         known = known_id(run.folder, SERVICE)
         logger = MLFlowLogger(
             self.experiment, tracking_uri=self.tracking_uri, run_id=known,
@@ -72,6 +79,12 @@ class MLflow(Tracker):
             logger.experiment.set_tag(self._run_id, f"code.{name}", value)
         logger.experiment.update_run(self._run_id, status="RUNNING")
         self.logger = logger
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None) -> None:
+        """Numbers; MLflow knows no `@` in their names."""
+        super().log_metrics(
+            {re.sub(r"[^\w/. -]", "", name): value for name, value in metrics.items()}, step
+        )
 
     def log_predictions(self, predictions: Predictions) -> None:
         assert isinstance(self.logger, MLFlowLogger)

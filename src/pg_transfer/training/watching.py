@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import TQDMProgressBar
 
 from pg_transfer.text.sequence import Cut
 from pg_transfer.training.batches import Batch
@@ -150,22 +149,3 @@ class CountCuts(Callback):
             f"raise recipe.text_length={self.data.reader.text_length}"
             for cut, count in self.cuts.items()
         )
-
-
-class Progress(TQDMProgressBar):
-    """One bar for the whole run, instead of one per "epoch"."""
-
-    def on_train_epoch_start(self, trainer: Trainer, *_: Any) -> None:
-        super().on_train_epoch_start(trainer, *_)
-        self.train_progress_bar.set_description("training")
-
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        super().on_validation_start(trainer, pl_module)
-        self.val_progress_bar.set_description("answering")
-
-    def get_metrics(
-        self, trainer: Trainer, pl_module: LightningModule
-    ) -> dict[str, int | str | float | dict[str, float]]:
-        metrics = super().get_metrics(trainer, pl_module)
-        metrics.pop("v_num", None)
-        return metrics

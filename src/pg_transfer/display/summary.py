@@ -1,0 +1,60 @@
+"""The end of a run: where everything lies, and what to type next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from pg_transfer.console import CONSOLE, facts_table, say
+from pg_transfer.training.scoring import Headline
+from pg_transfer.training.weights import BEST, LAST
+
+
+def show_end(
+    folder: Path,
+    *,
+    updates: int,
+    reason: str,
+    best: Headline,
+    best_step: int | None,
+    measured: Sequence[tuple[str, str]],
+    tracker: str,
+    prompt: str,
+    form: str,
+) -> None:
+    """Prints it.
+
+    Args:
+        folder: of the run.
+        updates: that were made.
+        reason: why there were no more; empty if it was trained to its end.
+        best: the best score of a validation.
+        best_step: after which update that was.
+        measured: what was logged last, by name.
+        tracker: how to look at the run there; empty if nothing follows it.
+        prompt: to ask the model, as an example.
+        form: what the run is best exported as.
+    """
+    CONSOLE.print(facts_table("training", measured))
+    say(f"done after {updates:,} updates{f', ended early: {reason}' if reason else ''}")
+    best_words = f"{best.metric} {best.value:.2f} after update {best_step:,}" if best_step else ""
+    say(f"everything is in {folder}")
+    for name, what in {
+        "report.md": "scores; report.json the same",
+        "metrics.csv": "losses, rates, speed, memory, scores of every update",
+        "answers": "a file of each evaluation",
+        "pictures": "answers drawn",
+        "pages": "answers to look through in a browser",
+        f"checkpoints/{BEST}": f"the best weights: {best_words}",
+        f"checkpoints/{LAST}": "the last state, which is what the report is about",
+    }.items():
+        if (folder / name).exists():
+            say(f"  {name:<29}{what}")
+    if tracker:
+        say(f"followed by {tracker}")
+    run, exported = shlex.quote(str(folder)), shlex.quote(f"{folder}-exported")
+    say("next")
+    say(f"  python evaluate.py run={run}{' checkpoint=best' if best_step != updates else ''}")
+    say(f"  python -m pg_transfer.predict {run} --images photo.jpg --prompt {shlex.quote(prompt)}")
+    say(f"  python -m pg_transfer.export {run} --to {exported} --format {form}")

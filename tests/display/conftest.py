@@ -1,0 +1,5 @@
+"""The fixture that these tests share."""
+
+from tests.short_runs import train
+
+__all__ = ["train"]
