@@ -132,6 +132,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.delenv("PG_DATA", raising=False)
         patch.setenv("HF_HUB_OFFLINE", "1")
         patch.setenv("COLUMNS", "120")
+        patch.setenv("WANDB_MODE", "offline")
         # Without Java, METEOR is left out, which takes eight seconds to begin.
         patch.setenv("PATH", str(Path(sys.executable).parent))
         folders.make(made)

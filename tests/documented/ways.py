@@ -20,12 +20,13 @@ from tests.faults.commands import Ended, call
 NOT_RUN = {
     "pre-commit install": "it would change the hooks of this clone",
     "hf auth login": "it asks for a secret",
-    "wandb ": "it speaks with an account; tests/training has the client offline",
+    "wandb ": "it speaks with an account; tests/tracking has the client offline",
     "tensorboard ": "it serves pages until it is ended",
     "mlflow ": "likewise",
     "optuna-dashboard ": "likewise",
     "sbatch ": "it needs SLURM",
     "sphinx-build ": "tests/test_documentation.py builds the site",
+    "python train.py logger=mlflow": "dev leaves MLflow out; tests/tracking/test_mlflow.py has it",
     "python -m pycocoevalcap.spice.get_stanford_models": "it downloads 0.5 GB",
     "python -m tests.faults.table": "it would write docs/faults.md; tests/test_faults.py compares",
 }
@@ -46,7 +47,7 @@ REPLACED = {
 SMALL = {
     "model": "tiny", "trainer": "cpu", "workers": "0", "micro_batch": "1", "evaluation_batch": "8",
     "recipe.batch_size": "1", "recipe.epochs": "2", "recipe.text_length": "40",
-    "validations": "1", "pictured": "2", "page": "5",
+    "validations": "1", "patience": "null", "pictured": "2", "page": "5",
 }  # fmt: skip
 OF_TASK = {
     "shapes": {"splits.train": "val", "splits.report": "[val]", "score_before": "false",
