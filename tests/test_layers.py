@@ -107,7 +107,8 @@ ALLOWED = {
         "pg_transfer.answers", "pg_transfer.loading", "pg_transfer.release", "pg_transfer.sources",
         "pg_transfer.task", "pg_transfer.hub", "pg_transfer.text", "pg_transfer.model",
         "pg_transfer.training", "pg_transfer.console", "pg_transfer.settings", "pg_transfer.splits",
-        "pg_transfer.display", "pg_transfer.launching", "pg_transfer.stopping", "pg_transfer.tracking",
+        "pg_transfer.display", "pg_transfer.launching", "pg_transfer.stopping",
+        "pg_transfer.tracking",
     },
     "pg_transfer.published": set(),
     "pg_transfer.report": {

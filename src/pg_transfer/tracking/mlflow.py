@@ -46,7 +46,7 @@ class MLflow(Tracker):
     ) -> None:
         super().__init__(predictions=predictions, log_model=log_model)
         try:
-            import mlflow  # noqa: F401
+            import mlflow  # noqa: F401  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise ImportError(
                 "logger=mlflow needs MLflow: pip install mlflow", name=error.name
