@@ -58,6 +58,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--apart", action="store_true", help="not both in memory at one time")
+    parser.add_argument("--name", help="of the files of results")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -89,7 +90,8 @@ def main() -> None:
         f"{options.threads} threads, {options.precision}; greedy. Prompts and answers have "
         + "; ".join(f"{kind}: {KINDS[kind]}" for kind in options.kinds)
     ]
-    write(f"generation-{options.size}-{options.device}", as_table(rows), rows, remarks=remarks)
+    name = options.name or f"generation-{options.size}-{options.device}"
+    write(name, as_table(rows), rows, remarks=remarks)
 
 
 def as_table(rows: list[dict[str, Any]]) -> str:

@@ -170,7 +170,7 @@ def serve(settings: dict[str, Any], prepare: Callable[[dict[str, Any]], Callable
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     device = settings["device"]
     _load_libraries()
-    before = 0 if device == "cuda" else _status("VmRSS")
+    before = 0 if device == "cuda" else status("VmRSS")
     repeat = prepare(settings)
     for _ in sys.stdin:
         _wait(device)
@@ -178,7 +178,7 @@ def serve(settings: dict[str, Any], prepare: Callable[[dict[str, Any]], Callable
         value = repeat()
         _wait(device)
         seconds, processor = time.perf_counter() - start, time.process_time() - processor
-        peak = torch.cuda.max_memory_allocated() if device == "cuda" else _status("VmHWM") - before
+        peak = torch.cuda.max_memory_allocated() if device == "cuda" else status("VmHWM") - before
         row = {"seconds": seconds, "processor": processor, "gb": peak / GB, "value": value}
         print(json.dumps(row), flush=True)
 
@@ -195,7 +195,7 @@ def _wait(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def _status(name: str) -> int:
+def status(name: str) -> int:
     """Bytes of this process; Linux."""
     text = Path("/proc/self/status").read_text()
     return int(text.split(f"{name}:")[1].split()[0]) * 1024

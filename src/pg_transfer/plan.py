@@ -81,12 +81,13 @@ def plan(options: argparse.Namespace) -> None:
     time = "not known; --measured=runs/... takes the speed of a run on that device"
     if options.measured is not None:
         time = duration(options.measured, found.flops * update.processes, steps)
+    tera = found.flops * update.processes / 1e12
     CONSOLE.print(facts_table("run", [
         ("parameters", f"{found.parameters:,}, of which {found.learning:,} learn"),
         ("micro-batch", f"{found.micro_batch} x {update.processes} device(s) x {found.passes}"
          f" = {update.recipe.batch_size}"),
         ("updates", remark if steps is None else f"{steps:,} ({remark})"),
-        ("computed", f"{found.flops * update.processes / 1e12:,.0f} TFLOP an update"),
+        ("computed", f"{tera:,.{0 if tera >= 100 else 2}f} TFLOP an update"),
         ("time", time),
     ]))  # fmt: skip
     if found.peak > device.room:
@@ -137,7 +138,8 @@ def duration(run: Path, flops: int, steps: int | None) -> str:
     whole = "" if steps is None else f", {seconds * steps / 3600:,.1f} hours without evaluation"
     return (
         f"{seconds:.3g} s an update{whole}; at {speed / 1e12:.3g} TFLOP/s, as {run}, which held "
-        f"{gb(reached.peak_memory)} where {gb(there.peak)} are planned"
+        f"{gb(reached.peak_memory)} (without a GPU all of its process) where {gb(there.peak)} are "
+        f"planned"
     )
 
 
