@@ -25,6 +25,7 @@ myst_heading_anchors = 3
 autodoc_default_options = {"ignore-module-all": True, "member-order": "bysource"}
 suppress_warnings = ["ref.python"]  # attributes that are called like built-in types
 autodoc_typehints = "none"  # they stand in the signature
+autodoc_inherit_docstrings = False  # those of libraries link to pages of theirs
 napoleon_use_ivar = True
 apidoc_modules = [
     {"path": "../src/pg_transfer", "destination": "reference", "separate_modules": True,

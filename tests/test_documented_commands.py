@@ -84,14 +84,14 @@ def test_the_settings_exist_as_they_are_written(
 
 @pytest.fixture(scope="module")
 def settings() -> set[str]:
-    """The names of all settings, with those of every option of every group."""
+    """The names of all settings, with those of every option of every group, and of Hydra's own."""
     conf = ROOT / "conf"
     groups = [path for path in conf.iterdir() if path.is_dir()]
     register_resolvers()
     GlobalHydra.instance().clear()
     known = {group.name for group in groups}
     with initialize_config_dir(str(conf), version_base=None):
-        composed = [compose("evaluate")] + [
+        composed = [compose("evaluate"), compose("train", return_hydra_config=True)] + [
             compose("train", overrides=[f"{group.name}={option.stem}"])
             for group in groups
             if group.name != "hydra"
