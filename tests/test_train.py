@@ -162,7 +162,7 @@ def test_a_wrong_setting_leaves_no_folder_behind(tmp_path: Path) -> None:
 
 
 def table(printed: str, metric: str) -> list[float]:
-    line = next(line for line in printed.splitlines() if f" {metric} " in line)
+    line = next(line for line in printed.splitlines() if line.startswith(f"│ {metric} "))
     return [float(value) for value in re.findall(r"[\d.]+", line.split("│", 2)[2])]
 
 

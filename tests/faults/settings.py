@@ -29,6 +29,8 @@ SETTINGS = [
         "model.\n"
         "  custom         Your own data: task=custom data=my.jsonl; files, folders, COCO, the"
         " hub, tar shards.\n"
+        "  mixture        Several tasks at once: mixture=[textvqa,coco_captions], or with weights"
+        " {textvqa: 2, custom: 1}.\n"
         "  refcoco        Referring expression segmentation on RefCOCO, RefCOCO+ and RefCOCOg"
         " together.\n"
         "  rsvqa_hr       RSVQA-HR: questions about aerial images.\n"

@@ -66,6 +66,9 @@ class Constant:
     def extend(self, tokens: torch.Tensor) -> None:
         pass
 
+    def agree(self, goes_on: bool) -> bool:
+        return goes_on
+
     def keep(self, rows: torch.Tensor) -> None:
         self.logits = self.logits[rows]
 
