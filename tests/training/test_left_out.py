@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pg_transfer.task import Draw, Example, Target
+from pg_transfer.task import Answer, Draw, Example, Scores, Target, Task
 from pg_transfer.text.tokenizer import BUILTIN, Tokenizer
 from pg_transfer.training.batches import (
     Antialias,
@@ -27,8 +28,14 @@ from tests.faults.making import ON_TEXTVQA, QUICK, whole
 BROKEN = 3  # of ten
 
 
-class Words:
+class Words(Task):
     """A task, as far as a reader needs one."""
+
+    def examples(self, split: str) -> list[Example]:
+        return []
+
+    def score(self, answers: Sequence[Answer]) -> Scores:
+        return Scores({}, [])
 
     def target(self, example: Example, draw: Draw) -> Target:
         return Target(example.prefix, f"{example.id} {draw.epoch}")
@@ -36,7 +43,7 @@ class Words:
 
 def reader(*, skips: bool) -> Reader:
     return Reader(
-        task=Words(), tokenizer=Tokenizer(BUILTIN), resolution=14, text_length=32,  # type: ignore[arg-type]
+        task=Words(), tokenizer=Tokenizer(BUILTIN), resolution=14, text_length=32,
         antialias=Antialias(train=False, evaluate=False), skips=skips,
     )  # fmt: skip
 
@@ -56,7 +63,7 @@ def test_by_default_a_broken_image_is_an_error_that_names_it(examples: list[Exam
     assert isinstance(examples[4].image, Path)
     examples[4].image.unlink()
     with pytest.raises(MissingImageError, match=r"example '4': no image file .*4\.png"):
-        Prompts(reader(skips=False), examples, rank=0, processes=1)[4]
+        Prompts(reader(skips=False), examples, batch=1, rank=0, processes=1)[4]
 
 
 def test_a_lesson_is_replaced_by_the_same_one_every_time(examples: list[Example]) -> None:
@@ -82,7 +89,7 @@ def test_too_many_are_an_error_all_the_same(examples: list[Example]) -> None:
 
 
 def test_a_prompt_keeps_its_place_in_the_batch(examples: list[Example]) -> None:
-    prompts = Prompts(reader(skips=True), examples, rank=0, processes=1)
+    prompts = Prompts(reader(skips=True), examples, batch=1, rank=0, processes=1)
     batch = collate([prompts[index] for index in range(5)])
     assert batch.rows == [0, 1, 2, 3, 4] and batch.images.shape == (5, 14, 14, 3)
     assert batch.images[:, 0, 0, 0].tolist() == [0, 1, 2, 0, 4]
