@@ -23,13 +23,18 @@ SHORT = [
 ]  # fmt: skip
 
 
-def settings(folder: Path, *overrides: str) -> DictConfig:
+def composed(folder: Path, *overrides: str) -> DictConfig:
+    """The settings of a run into `folder`, every value looked up."""
     register_resolvers()
     with initialize_config_dir(str(ROOT / "conf"), version_base=None):
-        config = compose("train", overrides=[f"run={folder}", *SHORT, *overrides])
+        config = compose("train", overrides=[f"run={folder}", *overrides])
     resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
     assert isinstance(resolved, DictConfig)
     return resolved
+
+
+def settings(folder: Path, *overrides: str) -> DictConfig:
+    return composed(folder, *SHORT, *overrides)
 
 
 @pytest.fixture

@@ -12,14 +12,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from PIL import Image
 
 from pg_transfer.assemble import assemble
-from pg_transfer.settings import register_resolvers
 from pg_transfer.training.weights import LAST
+from tests.short_runs import composed
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,12 +31,7 @@ SHORT = [
 
 
 def settings(folder: Path, *overrides: str) -> DictConfig:
-    register_resolvers()
-    with initialize_config_dir(str(ROOT / "conf"), version_base=None):
-        config = compose("train", overrides=[f"run={folder}", *SHORT, *overrides])
-    resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
-    assert isinstance(resolved, DictConfig)
-    return resolved
+    return composed(folder, *SHORT, *overrides)
 
 
 class Crash(Callback):

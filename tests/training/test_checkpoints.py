@@ -11,15 +11,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from safetensors import safe_open
 
 from pg_transfer.assemble import Run, assemble
-from pg_transfer.settings import register_resolvers
 from pg_transfer.training.weights import BEST, LAST, learning, read_weights
 from tasks.shapes import SPLITS
+from tests.short_runs import composed
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,12 +52,7 @@ def few_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings(folder: Path, *overrides: str) -> DictConfig:
-    register_resolvers()
-    with initialize_config_dir(str(ROOT / "conf"), version_base=None):
-        config = compose("train", overrides=[f"run={folder}", *SHORT, *overrides])
-    resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
-    assert isinstance(resolved, DictConfig)
-    return resolved
+    return composed(folder, *SHORT, *overrides)
 
 
 def started(folder: Path, *overrides: str, checkpoint: Path | None = None) -> Run:
