@@ -5,8 +5,8 @@ from __future__ import annotations
 import hydra
 from omegaconf import DictConfig
 
-from pg_transfer.console import quiet_libraries, reports_errors
-from pg_transfer.settings import register_resolvers
+from pg_transfer.process.console import quiet_libraries, reports_errors
+from pg_transfer.running.settings import register_resolvers
 
 register_resolvers()
 
@@ -16,7 +16,7 @@ register_resolvers()
 @reports_errors
 def main(config: DictConfig) -> None:
     """The task's own score of what a run has learnt."""
-    from pg_transfer.evaluation import evaluate
+    from pg_transfer.running.evaluation import evaluate
 
     quiet_libraries()  # importing Lightning has made it talkative
     evaluate(config)

@@ -8,9 +8,9 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from pg_transfer.choices import explain_choices, listed
-from pg_transfer.console import quiet_libraries, reports_errors
-from pg_transfer.settings import register_resolvers
+from pg_transfer.process.console import quiet_libraries, reports_errors
+from pg_transfer.running.choices import explain_choices, listed
+from pg_transfer.running.settings import register_resolvers
 
 CONF = Path(__file__).parent / "conf"
 
@@ -23,7 +23,7 @@ OmegaConf.register_new_resolver("choices", lambda group: listed(CONF / group), r
 @reports_errors
 def main(config: DictConfig) -> float | None:
     """One transfer, from the paper's recipe to the task's own score, which it returns."""
-    from pg_transfer.transfer import transfer
+    from pg_transfer.running.transfer import transfer
 
     quiet_libraries()  # importing Lightning has made it talkative
     return transfer(config)

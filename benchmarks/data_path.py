@@ -5,7 +5,7 @@
 
 Without a folder, it takes photographs that it makes up, of COCO's usual size. All is measured in
 one process, in seconds of the processor, so that other processes do not count; the best of three.
-`--against` measures another version of `pg_transfer/images.py` beside this one.
+`--against` measures another version of `pg_transfer/data/images.py` beside this one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, features
 
-from pg_transfer import images
+from pg_transfer.data import images
 from pg_transfer.model.config import PaliGemmaConfig, released
 from pg_transfer.task import Answer, Draw, Example, Scores, Task
 from pg_transfer.text.tokenizer import load_tokenizer
@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=Path, help="a folder of JPEG files")
     parser.add_argument("--count", type=int, default=60)
-    parser.add_argument("--against", type=Path, help="another version of pg_transfer/images.py")
+    parser.add_argument("--against", type=Path, help="another version of pg_transfer/data/images.py")
     parser.add_argument("--mfu", type=float, default=0.5, help="of the GPU, assumed")
     parser.add_argument("--peak", type=float, default=989, help="TFLOP/s, bf16; of an H100 or H200")
     options = parser.parse_args()

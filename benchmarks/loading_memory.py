@@ -28,7 +28,7 @@ from pg_transfer.adapters import AdapterSettings
 from pg_transfer.model.checkpoint.names import axis_lengths, big_vision_rows
 from pg_transfer.model.config import SIZES, PaliGemmaConfig
 from pg_transfer.model.paligemma import PaliGemma
-from pg_transfer.sources import start
+from pg_transfer.sources.models import start
 from pg_transfer.training.recipe import Recipe
 from pg_transfer.training.tuning import Tuning
 from pg_transfer.training.weights import fingerprint, require_finite

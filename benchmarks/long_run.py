@@ -57,8 +57,8 @@ class Watch(Callback):
 
 def run(folder: Path, *, updates: int, validations: int) -> list[Held]:
     """What was held after each validation of a run of so many updates."""
-    from pg_transfer.assemble import assemble
-    from pg_transfer.settings import register_resolvers
+    from pg_transfer.running.assemble import assemble
+    from pg_transfer.running.settings import register_resolvers
     from tasks.shapes import SPLITS
 
     SPLITS.update(EXAMPLES)

@@ -27,7 +27,7 @@ import numpy as np
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from pg_transfer.splits import Splits
+from pg_transfer.data.splits import Splits
 from pg_transfer.task import Example
 from pg_transfer.text.tokenizer import load_tokenizer
 from pg_transfer.training.batches import Antialias, Lessons, Order, Reader

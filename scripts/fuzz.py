@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 EXPECTED = (ValueError, FileNotFoundError, PermissionError)
-"""What readers may raise: see `pg_transfer.console.USER_ERRORS`."""
+"""What readers may raise: see `pg_transfer.process.console.USER_ERRORS`."""
 
 MEMORY_BYTES = 6 * 2**30
 SLOW_SECONDS = 5.0

@@ -15,19 +15,19 @@ import torch
 import yaml
 from PIL import Image
 
-from pg_transfer.answers import read_answers
-from pg_transfer.images import open_image
+from pg_transfer.data.images import open_image
+from pg_transfer.data.safe_pickle import read_pickle
+from pg_transfer.data.splits import select
 from pg_transfer.model.checkpoint import load_weights
 from pg_transfer.model.checkpoint.big_vision import write_big_vision
 from pg_transfer.model.checkpoint.describe import describe
 from pg_transfer.model.checkpoint.hugging_face import write_hugging_face
 from pg_transfer.model.config import PaliGemmaConfig, released
 from pg_transfer.model.paligemma import PaliGemma
-from pg_transfer.run_settings import read_run_settings
-from pg_transfer.safe_pickle import read_pickle
+from pg_transfer.reporting.answers import read_answers
 from pg_transfer.segmentation.codec import load_codec
 from pg_transfer.segmentation.instances import read_instances
-from pg_transfer.splits import select
+from pg_transfer.sources.run_settings import read_run_settings
 from pg_transfer.task import Draw, Example, Task, pieces_of
 from pg_transfer.text.locations import box_to_text, read_box_and_codes
 from pg_transfer.text.tokenizer import BUILTIN, load_tokenizer

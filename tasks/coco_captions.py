@@ -12,9 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pg_transfer.metrics.bleu import FORMULAS
-from pg_transfer.metrics.captions import METRICS, WITHOUT_JAVA, score_captions
-from pg_transfer.release import (
+from pg_transfer.data.release import (
     fault,
     field,
     find_file,
@@ -22,7 +20,9 @@ from pg_transfer.release import (
     read_records,
     refuse_repeated,
 )
-from pg_transfer.splits import select
+from pg_transfer.data.splits import select
+from pg_transfer.metrics.bleu import FORMULAS
+from pg_transfer.metrics.captions import METRICS, WITHOUT_JAVA, score_captions
 from pg_transfer.task import Answer, Example, Scores, Task
 
 PREFIX = "caption en"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pg_transfer.data.splits import select
 from pg_transfer.own_data.examples import OwnData, read_examples
 from pg_transfer.own_data.held_out import TRAIN, VALIDATION, find_split
 from pg_transfer.own_data.maker import Wishes
@@ -17,7 +18,6 @@ from pg_transfer.own_data.scoring import formulas_of, score
 from pg_transfer.segmentation.instances import read_instances
 from pg_transfer.segmentation.masks import MaskCodec, paste
 from pg_transfer.segmentation.scenes import Scene, describe
-from pg_transfer.splits import select
 from pg_transfer.task import Answer, Draw, Example, Formula, Outline, Scores, Target, Task
 
 RECIPE = (

@@ -12,8 +12,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from pg_transfer.packed_examples import Computed, Joined
-from pg_transfer.splits import select
+from pg_transfer.data.packed_examples import Computed, Joined
+from pg_transfer.data.splits import select
 from pg_transfer.task import (
     Answer,
     Draw,

@@ -12,8 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from pg_transfer.refer import Ref, read_refs, read_regions
-from pg_transfer.release import find_images
+from pg_transfer.data.refer import Ref, read_refs, read_regions
+from pg_transfer.data.release import find_images
 from pg_transfer.segmentation.masks import MaskCodec
 from pg_transfer.segmentation.referring import ReferringTask, Region
 from pg_transfer.task import Answer, Draw, Example, Outline, Target

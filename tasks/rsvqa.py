@@ -12,9 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from pg_transfer.metrics.vqa import FORMULAS, score_by_type
-from pg_transfer.packed_examples import PackedExamples, Repeated, Texts
-from pg_transfer.release import (
+from pg_transfer.data.packed_examples import PackedExamples, Repeated, Texts
+from pg_transfer.data.release import (
     each_record,
     fault,
     field,
@@ -22,7 +21,8 @@ from pg_transfer.release import (
     find_images,
     refuse_repeated,
 )
-from pg_transfer.splits import select
+from pg_transfer.data.splits import select
+from pg_transfer.metrics.vqa import FORMULAS, score_by_type
 from pg_transfer.task import Answer, Example, Scores, Task
 
 PREFIX = "answer en {question}"

@@ -14,10 +14,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pg_transfer.images import open_image
+from pg_transfer.data.images import open_image
+from pg_transfer.data.release import (
+    fault,
+    field,
+    find_file,
+    find_images,
+    read_records,
+    refuse_repeated,
+)
+from pg_transfer.data.splits import select
 from pg_transfer.metrics.vqa import score_vqa
-from pg_transfer.release import fault, field, find_file, find_images, read_records, refuse_repeated
-from pg_transfer.splits import select
 from pg_transfer.task import Answer, Example, Scores, Task
 
 PREFIX = "answer en {question}"

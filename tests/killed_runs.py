@@ -122,7 +122,7 @@ def main() -> None:
     torch.set_num_threads(1)
     import lightning.pytorch  # noqa: F401
 
-    import pg_transfer.transfer  # noqa: F401
+    import pg_transfer.running.transfer  # noqa: F401
 
     begun = time.monotonic()
     _, status = os.waitpid(run(folder / "whole"), 0)

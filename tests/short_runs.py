@@ -9,8 +9,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from pg_transfer.assemble import Run, assemble
-from pg_transfer.settings import register_resolvers
+from pg_transfer.running.assemble import Run, assemble
+from pg_transfer.running.settings import register_resolvers
 from pg_transfer.training.weights import LAST
 from tasks.shapes import SPLITS
 

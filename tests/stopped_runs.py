@@ -32,8 +32,8 @@ def main() -> None:
     torch.set_num_threads(1)
     import lightning.pytorch  # noqa: F401
 
-    import pg_transfer.evaluation
-    import pg_transfer.transfer  # noqa: F401
+    import pg_transfer.running.evaluation
+    import pg_transfer.running.transfer  # noqa: F401
 
     assert ended(run(folder / "whole", SLOWER)) == 0
     expected = left(folder / "whole")

@@ -13,11 +13,11 @@ from PIL import Image
 import pg_transfer
 from pg_transfer.answering.manner import Manner
 from pg_transfer.answering.model import AnsweringModel
-from pg_transfer.loading import Loaded
 from pg_transfer.model.config import SIZES
 from pg_transfer.model.decoding import Decoding
 from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.segmentation.codec import load_codec
+from pg_transfer.sources.loading import Loaded
 from pg_transfer.text.tokenizer import load_tokenizer
 
 SIDE = 28

@@ -14,8 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pg_transfer.model.config import SIZES
+from pg_transfer.running.settings import refuse_foreign_codec, register_resolvers
 from pg_transfer.segmentation.codec import load_codec
-from pg_transfer.settings import refuse_foreign_codec, register_resolvers
 from pg_transfer.task import Task
 
 CONF = Path(__file__).parents[1] / "conf"

@@ -15,7 +15,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from pg_transfer.settings import register_resolvers
+from pg_transfer.running.settings import register_resolvers
 from tests.documented import folder as folders
 from tests.documented.blocks import DATA, SHELL, Block, Command, blocks, commands, in_passing, pages
 from tests.documented.ways import (

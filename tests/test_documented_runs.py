@@ -10,8 +10,8 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import get_class
 from omegaconf import OmegaConf
 
-from pg_transfer.published import MODEL, published
-from pg_transfer.settings import register_resolvers
+from pg_transfer.reporting.published import MODEL, published
+from pg_transfer.running.settings import register_resolvers
 from pg_transfer.training.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]

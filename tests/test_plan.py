@@ -114,7 +114,7 @@ def test_other_errors_are_left_alone() -> None:
 
 def test_micro_batch_auto(tmp_path: Path, capsys) -> None:
     """As much as fits, here a whole update; and in a run that goes on what it began with."""
-    from pg_transfer.transfer import micro_batch_of
+    from pg_transfer.running.transfer import micro_batch_of
 
     config = shapes(micro_batch="auto", trainer={"accelerator": "cpu"})
     assert micro_batch_of(config, tmp_path) == config.recipe.batch_size == 16

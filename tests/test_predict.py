@@ -18,11 +18,11 @@ import pg_transfer
 from pg_transfer import predict
 from pg_transfer.answering.given_images import Request
 from pg_transfer.answering.reply import Reply
-from pg_transfer.assemble import assemble
-from pg_transfer.run_settings import CONFIG
+from pg_transfer.running.assemble import assemble
+from pg_transfer.running.settings import register_resolvers
 from pg_transfer.segmentation.instances import Found
 from pg_transfer.segmentation.run_lengths import drawn
-from pg_transfer.settings import register_resolvers
+from pg_transfer.sources.run_settings import CONFIG
 from tasks import coco_captions, rsvqa, textvqa
 from tasks.shapes import Shapes
 

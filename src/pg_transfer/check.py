@@ -18,12 +18,13 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from rich.progress import MofNCompleteColumn, Progress
 
-from pg_transfer.answers import file_name, write_whole
 from pg_transfer.checking.files import Seen, look_at_all
 from pg_transfer.checking.findings import Findings, files_of
 from pg_transfer.checking.labels import write_labels
 from pg_transfer.checking.texts import drawn_targets, measure_prompts, measure_targets
-from pg_transfer.console import (
+from pg_transfer.data.release import missing_images_allowed
+from pg_transfer.data.splits import Splits
+from pg_transfer.process.console import (
     CONSOLE,
     USER_ERRORS,
     facts_table,
@@ -31,9 +32,8 @@ from pg_transfer.console import (
     reports_errors,
     say,
 )
-from pg_transfer.mixing import with_components
-from pg_transfer.release import missing_images_allowed
-from pg_transfer.splits import Splits
+from pg_transfer.reporting.answers import file_name, write_whole
+from pg_transfer.running.mixing import with_components
 from pg_transfer.task import Example, Task
 from pg_transfer.text.tokenizer import Tokenizer
 
@@ -53,7 +53,7 @@ def check(options: argparse.Namespace) -> None:
         FileNotFoundError: there is no data set there at all.
         ValueError: settings that do not fit.
     """
-    from pg_transfer.assemble import build_task, read_tokenizer  # which takes seconds
+    from pg_transfer.running.assemble import build_task, read_tokenizer  # which takes seconds
 
     quiet_libraries()
     config = composed(options.settings)
@@ -91,7 +91,7 @@ def check(options: argparse.Namespace) -> None:
 
 def composed(settings: Sequence[str]) -> DictConfig:
     """The settings as `train.py` would have them."""
-    from pg_transfer.settings import register_resolvers
+    from pg_transfer.running.settings import register_resolvers
 
     register_resolvers()
     with initialize_config_dir(str(ROOT / "conf"), version_base=None):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pg_transfer.console import quiet_libraries, reports_errors, say
+from pg_transfer.process.console import quiet_libraries, reports_errors, say
 from pg_transfer.training.weights import WholeFiles
 
 

@@ -20,17 +20,23 @@ import torch
 from torch import Tensor
 
 from pg_transfer.adapters import is_adapter, load_portable, merge, save_portable
-from pg_transfer.console import quiet_libraries, reports_errors, say
-from pg_transfer.hub import hub_name, weights_folder
-from pg_transfer.loading import Loaded, load
 from pg_transfer.model.checkpoint.big_vision import write_big_vision
 from pg_transfer.model.checkpoint.hugging_face import spare_rows, write_hugging_face
 from pg_transfer.model.checkpoint.hugging_face_config import CONFIG
 from pg_transfer.model.checkpoint.hugging_face_settings import write_settings
 from pg_transfer.model.checkpoint.safetensors_files import SHARD_BYTES
 from pg_transfer.model.paligemma import PaliGemma
-from pg_transfer.run_settings import read_run_settings
-from pg_transfer.sources import base_name, is_adapter_folder, model_of, run_folder, trained_whole
+from pg_transfer.process.console import quiet_libraries, reports_errors, say
+from pg_transfer.sources.hub import hub_name, weights_folder
+from pg_transfer.sources.loading import Loaded, load
+from pg_transfer.sources.models import (
+    base_name,
+    is_adapter_folder,
+    model_of,
+    run_folder,
+    trained_whole,
+)
+from pg_transfer.sources.run_settings import read_run_settings
 from pg_transfer.text.tokenizer import Tokenizer, extended
 from pg_transfer.text.tokenizer_files import write_tokenizer
 

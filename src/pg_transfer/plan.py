@@ -20,9 +20,9 @@ from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig
 
 from pg_transfer.check import ROOT, composed
-from pg_transfer.console import CONSOLE, facts_table, quiet_libraries, reports_errors, say
-from pg_transfer.run_settings import read_run_settings
-from pg_transfer.splits import Splits
+from pg_transfer.data.splits import Splits
+from pg_transfer.process.console import CONSOLE, facts_table, quiet_libraries, reports_errors, say
+from pg_transfer.sources.run_settings import read_run_settings
 from pg_transfer.task import Task
 
 METRICS = "metrics.csv"
@@ -52,7 +52,7 @@ def plan(options: argparse.Namespace) -> None:
     # Torch takes seconds.
     from pg_transfer.planning.asked import AUTO, chosen, demands, remedies, update_of
     from pg_transfer.planning.room import asked_device, found_device, gb
-    from pg_transfer.settings import refuse_odd_values
+    from pg_transfer.running.settings import refuse_odd_values
 
     quiet_libraries()
     settings = list(options.settings)

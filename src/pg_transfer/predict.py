@@ -22,11 +22,11 @@ from pg_transfer.answering.given_images import Request, check_images, find_image
 from pg_transfer.answering.manner import Manner
 from pg_transfer.answering.model import BATCH, load
 from pg_transfer.answering.reply import Reply
-from pg_transfer.console import quiet_libraries, reports_errors, say
 from pg_transfer.model.decoding import Decoding
-from pg_transfer.run_settings import read_run_settings
+from pg_transfer.process.console import quiet_libraries, reports_errors, say
 from pg_transfer.segmentation.instances import Found
-from pg_transfer.sources import run_folder
+from pg_transfer.sources.models import run_folder
+from pg_transfer.sources.run_settings import read_run_settings
 
 ANSWERS = "answers.jsonl"
 JPEG_QUALITY = 90

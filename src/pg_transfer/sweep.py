@@ -22,9 +22,9 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
-from pg_transfer.answers import write_whole
-from pg_transfer.console import quiet_libraries, reports_errors, say
+from pg_transfer.process.console import quiet_libraries, reports_errors, say
 from pg_transfer.project import CONF, ROOT
+from pg_transfer.reporting.answers import write_whole
 from pg_transfer.sweeping.multirun import quoted
 from pg_transfer.sweeping.places import places
 from pg_transfer.sweeping.processes import Stopped, lock, run_trials
@@ -101,7 +101,7 @@ def composed(settings: list[str]) -> tuple[Search, DictConfig]:
     Raises:
         ValueError: a setting names one run, or does not fit.
     """
-    from pg_transfer.settings import register_resolvers
+    from pg_transfer.running.settings import register_resolvers
 
     for setting in settings:
         if setting.startswith(("run=", "hydra.sweep", "hydra.run", "hydra/sweeper")):

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pg_transfer.assemble import Run
-from pg_transfer.console import CONSOLE
 from pg_transfer.display import progress
 from pg_transfer.display.progress import Clock, duration
 from pg_transfer.display.samples import LONGEST, shortened
 from pg_transfer.display.summary import show_end
+from pg_transfer.process.console import CONSOLE
+from pg_transfer.running.assemble import Run
 from pg_transfer.training.scoring import Headline
 
 

@@ -20,13 +20,13 @@ from torch import Tensor
 
 from pg_transfer.adapters import is_adapter
 from pg_transfer.export import export
-from pg_transfer.loading import load
 from pg_transfer.model.checkpoint.names import VISION
 from pg_transfer.model.config import released
 from pg_transfer.model.paligemma import PaliGemma
-from pg_transfer.run_settings import CONFIG
-from pg_transfer.settings import register_resolvers
-from pg_transfer.sources import start
+from pg_transfer.running.settings import register_resolvers
+from pg_transfer.sources.loading import load
+from pg_transfer.sources.models import start
+from pg_transfer.sources.run_settings import CONFIG
 from pg_transfer.text.tokenizer import BUILTIN
 from pg_transfer.training.recipe import Recipe
 from pg_transfer.training.tuning import read_tuning

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from pg_transfer.export import export
-from pg_transfer.loading import load
+from pg_transfer.sources.loading import load
 from tests.exchange.conftest import TUNINGS, logits, seeing
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from pg_transfer.export import export
-from pg_transfer.loading import load
 from pg_transfer.model.checkpoint import load_weights
 from pg_transfer.model.checkpoint.big_vision import write_big_vision
 from pg_transfer.model.paligemma import PaliGemma
+from pg_transfer.sources.loading import load
 from tests.exchange.conftest import TUNINGS, logits
 from tests.model.conftest import TOYS
 

@@ -15,11 +15,11 @@ from safetensors.torch import load_file
 
 from pg_transfer.answering.manner import Manner
 from pg_transfer.answering.model import AnsweringModel
+from pg_transfer.data.images import resize
 from pg_transfer.export import export
-from pg_transfer.images import resize
-from pg_transfer.loading import load
 from pg_transfer.model import config as sizes
 from pg_transfer.model.checkpoint.hugging_face_settings import write_settings
+from pg_transfer.sources.loading import load
 from pg_transfer.text.tokenizer import BUILTIN, load_tokenizer
 from pg_transfer.text.tokenizer_files import write_tokenizer
 from tests.exchange.conftest import SIDE, TUNINGS, logits

@@ -13,11 +13,11 @@ import torch
 
 import pg_transfer
 from pg_transfer.export import export
-from pg_transfer.loading import load
 from pg_transfer.model.config import released
 from pg_transfer.model.paligemma import PaliGemma
-from pg_transfer.run_settings import anchored
-from pg_transfer.sources import start
+from pg_transfer.sources.loading import load
+from pg_transfer.sources.models import start
+from pg_transfer.sources.run_settings import anchored
 from tests.exchange.conftest import SIDE, logits
 
 

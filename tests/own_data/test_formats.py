@@ -44,7 +44,7 @@ def check(task: Custom, kind: str) -> None:
 
 
 def _opened(path: Path) -> np.ndarray:
-    from pg_transfer.images import open_image
+    from pg_transfer.data.images import open_image
 
     return open_image(path)
 

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from pg_transfer.scores_file import Score, add_score, read_scores
+from pg_transfer.reporting.scores_file import Score, add_score, read_scores
 
 STEPS = 4
 

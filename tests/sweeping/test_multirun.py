@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pg_transfer.scores_file import read_scores
+from pg_transfer.reporting.scores_file import read_scores
 from tests.faults.commands import call
 
 ROOT = Path(__file__).parents[2]

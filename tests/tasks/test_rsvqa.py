@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, TiffTags
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from pg_transfer.images import open_image
+from pg_transfer.data.images import open_image
 from pg_transfer.task import Answer, Draw, pieces_of
 from tasks.rsvqa import HighResolution, LowResolution, area_range, count_range
 

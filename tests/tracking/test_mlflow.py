@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pg_transfer.assemble import Run
+from pg_transfer.running.assemble import Run
 from pg_transfer.tracking.follow import best_model
 
 pytest.importorskip("mlflow")

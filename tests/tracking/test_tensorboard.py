@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pg_transfer.assemble import Run
+from pg_transfer.running.assemble import Run
 from pg_transfer.tracking.tensorboard import _escaped
 
 pytest.importorskip("tensorboard")

@@ -16,14 +16,14 @@ import wandb
 from lightning.pytorch import Callback
 from PIL import Image
 
-from pg_transfer.assemble import Run
+from pg_transfer.running.assemble import Run
 from pg_transfer.task import Answer, Example, Outline, Scores
 from pg_transfer.tracking.code_version import HERE
 from pg_transfer.tracking.follow import best_model
 from pg_transfer.tracking.predictions import choose
 from pg_transfer.tracking.tracker import Told
 from pg_transfer.tracking.weights_and_biases import WeightsAndBiases
-from tests.test_pictures import Said
+from tests.reporting.test_pictures import Said
 from tests.tracking.wandb_files import Offline
 
 ROOT = Path(__file__).parents[2]

@@ -15,9 +15,9 @@ from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from pg_transfer.assemble import assemble
 from pg_transfer.model.decoding import Decoding
-from pg_transfer.settings import register_resolvers
+from pg_transfer.running.assemble import assemble
+from pg_transfer.running.settings import register_resolvers
 from pg_transfer.training.scoring import together as gathered
 from pg_transfer.training.weights import LAST
 from tasks.shapes import SPLITS

@@ -11,8 +11,8 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 
-from pg_transfer.assemble import Run, assemble
 from pg_transfer.model.decoding import Decoding
+from pg_transfer.running.assemble import Run, assemble
 from pg_transfer.training.answers_so_far import AnswersSoFar, Given, digest_of_weights
 from pg_transfer.training.weights import LAST
 from tasks.shapes import SPLITS

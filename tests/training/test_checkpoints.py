@@ -15,7 +15,7 @@ from lightning.pytorch import Callback
 from omegaconf import DictConfig
 from safetensors import safe_open
 
-from pg_transfer.assemble import Run, assemble
+from pg_transfer.running.assemble import Run, assemble
 from pg_transfer.training.weights import BEST, LAST, learning, read_weights
 from tasks.shapes import SPLITS
 from tests.short_runs import composed

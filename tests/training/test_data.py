@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pg_transfer import images
+from pg_transfer.data import images
 from pg_transfer.task import Answer, Draw, Example, Scores, Task
 from pg_transfer.text.tokenizer import load_tokenizer
 from pg_transfer.training.batches import Antialias, Batch, Lessons, Prompts, Reader

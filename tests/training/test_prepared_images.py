@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pg_transfer import images
+from pg_transfer.data import images
 from pg_transfer.training import prepared_images
 from pg_transfer.training.prepared_images import PreparedImages
 

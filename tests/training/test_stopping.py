@@ -9,7 +9,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 
-from pg_transfer.assemble import Run, assemble
+from pg_transfer.running.assemble import Run, assemble
 from pg_transfer.training.weights import LAST
 from tasks.shapes import SPLITS
 from tests.short_runs import settings

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from pg_transfer.assemble import Run, assemble
+from pg_transfer.running.assemble import Run, assemble
 from pg_transfer.training.module import NotFiniteError, TransferModule
 from pg_transfer.training.weights import LAST
 from tasks.shapes import SPLITS

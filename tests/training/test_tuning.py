@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from pg_transfer.adapters import KINDS, AdapterSettings, is_adapter
 from pg_transfer.model.config import SIZES, PaliGemmaConfig
 from pg_transfer.model.paligemma import PaliGemma
-from pg_transfer.settings import refuse_rounded_updates, register_resolvers
+from pg_transfer.running.settings import refuse_rounded_updates, register_resolvers
 from pg_transfer.training.batches import Batch
 from pg_transfer.training.module import TransferModule
 from pg_transfer.training.optimizer import adamw

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from pg_transfer.images import image_size, open_image, to_rgb
+from pg_transfer.data.images import image_size, open_image, to_rgb
 
 Picture = str | Path | Image.Image | np.ndarray
 """A file, an image of Pillow's, or its pixels: uint8 [H, W, 3]."""

@@ -17,14 +17,14 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from pg_transfer import loading
 from pg_transfer.answering.given_images import Picture, pixels_of
 from pg_transfer.answering.manner import Manner
 from pg_transfer.answering.reply import Reply, read_reply
-from pg_transfer.images import resize
+from pg_transfer.data.images import resize
 from pg_transfer.model.decoding import Decoding
 from pg_transfer.segmentation.codec import load_codec
 from pg_transfer.segmentation.masks import MaskCodec
+from pg_transfer.sources import loading
 from pg_transfer.text.sequence import prompt_layout
 from pg_transfer.training.batches import Item, collate
 
@@ -172,7 +172,7 @@ def load(
     """The model of `source`, to be asked as its run's evaluation asks it.
 
     Args:
-        source: see `pg_transfer.loading.load`, as for what is not described here.
+        source: see `pg_transfer.sources.loading.load`, as for what is not described here.
         checkpoint: "last" or "best", of a run.
         resolution: image side in pixels.
         tokenizer: where it does not lie beside the weights.

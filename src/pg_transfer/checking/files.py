@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from pg_transfer.images import FORMATS, image_size, open_image
+from pg_transfer.data.images import FORMATS, image_size, open_image
 
 TAIL_BYTES = 4096
 """From the end of a file: cameras and programs append a few bytes of their own to the image."""

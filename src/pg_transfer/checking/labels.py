@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pg_transfer.images import open_image
-from pg_transfer.page import Side, write_page
+from pg_transfer.data.images import open_image
+from pg_transfer.reporting.page import Side, write_page
 from pg_transfer.segmentation.instances import locate, read_instances
 from pg_transfer.task import Answer, Draw, Example, OneImage, Outline, Scores, Task, pieces_of
 from pg_transfer.text.tokenizer import Tokenizer

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 
-from pg_transfer.console import CONSOLE
+from pg_transfer.process.console import CONSOLE
 from pg_transfer.training.scoring import ScoreTask
 
 REDRAWN_SECONDS = 0.2

@@ -7,8 +7,8 @@ from collections import Counter
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
-from pg_transfer.console import say
-from pg_transfer.page import sampled
+from pg_transfer.process.console import say
+from pg_transfer.reporting.page import sampled
 from pg_transfer.task import Answer
 from pg_transfer.training.checkpoints import KeepCheckpoints
 from pg_transfer.training.scoring import Result, ScoreTask

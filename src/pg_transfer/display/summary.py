@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from pg_transfer.console import CONSOLE, facts_table, say
+from pg_transfer.process.console import CONSOLE, facts_table, say
 from pg_transfer.training.scoring import Headline
 from pg_transfer.training.weights import BEST, LAST
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pg_transfer.images import image_size
+from pg_transfer.data.images import image_size
 from pg_transfer.own_data.columns import as_list
 from pg_transfer.own_data.stored import StoredImage
 from pg_transfer.task import OneImage

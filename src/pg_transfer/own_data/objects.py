@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pg_transfer.images import open_image
+from pg_transfer.data.images import open_image
 from pg_transfer.segmentation.run_lengths import drawn, run_lengths
 from pg_transfer.segmentation.scenes import Box, Scene, Thing
 

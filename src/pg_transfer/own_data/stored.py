@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pg_transfer.images import Content, image_size, open_image
+from pg_transfer.data.images import Content, image_size, open_image
 
 IMAGE_ENDINGS = (
     ".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm",

@@ -14,9 +14,9 @@ from hydra.experimental.callback import Callback
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from pg_transfer.console import say
+from pg_transfer.process.console import say
 from pg_transfer.project import ROOT
-from pg_transfer.scores_file import Score, read_scores
+from pg_transfer.reporting.scores_file import Score, read_scores
 from pg_transfer.sweeping.places import places
 from pg_transfer.sweeping.processes import Stopped, Work, run_trials
 from pg_transfer.sweeping.summary import show_summary, write_summary

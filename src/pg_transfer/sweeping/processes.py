@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
-from pg_transfer.scores_file import Score, read_scores
+from pg_transfer.reporting.scores_file import Score, read_scores
 from pg_transfer.sweeping.trials import OUTPUT, Trial
 
 LOCK = ".lock"

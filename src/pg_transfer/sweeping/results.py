@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pg_transfer.scores_file import Score, read_scores
+from pg_transfer.reporting.scores_file import Score, read_scores
 from pg_transfer.sweeping.trials import Trial, read_trials
 
 

@@ -21,8 +21,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from pg_transfer.console import say
-from pg_transfer.scores_file import Score, read_scores
+from pg_transfer.process.console import say
+from pg_transfer.reporting.scores_file import Score, read_scores
 from pg_transfer.sweeping.processes import Work
 from pg_transfer.sweeping.search import Dimension, Options, Search
 from pg_transfer.sweeping.telling import tell_end, tell_scores, tell_start

@@ -11,8 +11,8 @@ from importlib import resources
 from io import StringIO
 from pathlib import Path
 
-from pg_transfer.answers import write_whole
-from pg_transfer.console import CONSOLE, facts_table, say, score_table
+from pg_transfer.process.console import CONSOLE, facts_table, say, score_table
+from pg_transfer.reporting.answers import write_whole
 from pg_transfer.sweeping.plot import draw_sweep
 from pg_transfer.sweeping.results import Results, Row, read_results
 from pg_transfer.sweeping.trials import OUTPUT, joined_settings
@@ -34,7 +34,7 @@ def write_summary(folder: Path) -> Results:
     write_whole(folder / f"{NAME}.csv", [file.getvalue()])
     write_whole(folder / f"{NAME}.json", [json.dumps(as_json(results), indent=1) + "\n"])
     draw_sweep(results, folder / f"{NAME}.png")
-    template = (resources.files("pg_transfer") / "sweep.html").read_text(encoding="utf-8")
+    template = (resources.files("pg_transfer.sweeping") / "sweep.html").read_text(encoding="utf-8")
     picture = b64encode((folder / f"{NAME}.png").read_bytes()).decode()
     page = {
         "@@NAME@@": escape(str(folder)),

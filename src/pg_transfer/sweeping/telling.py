@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pg_transfer.console import say
-from pg_transfer.scores_file import Score
+from pg_transfer.process.console import say
+from pg_transfer.reporting.scores_file import Score
 from pg_transfer.sweeping.trials import OUTPUT, Trial, joined_settings
 
 

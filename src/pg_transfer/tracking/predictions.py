@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from pg_transfer.answers import file_name
-from pg_transfer.page import sampled
-from pg_transfer.pictures import draw_outlines
+from pg_transfer.reporting.answers import file_name
+from pg_transfer.reporting.page import sampled
+from pg_transfer.reporting.pictures import draw_outlines
 from pg_transfer.task import Answer, Outline, Scores, Task
 
 SIDE_PX = 512

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from pg_transfer.answers import write_whole
+from pg_transfer.reporting.answers import write_whole
 from pg_transfer.task import Example
 from pg_transfer.text.sequence import Cut
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from pg_transfer import images
+from pg_transfer.data import images
 from pg_transfer.task import Draw, Example, Image, OneImage, Task
 from pg_transfer.text.sequence import Cut, Layout, prompt_layout, training_layout
 from pg_transfer.text.tokenizer import Tokenizer

@@ -13,8 +13,8 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from pg_transfer.splits import Splits
-from pg_transfer.stopping import ASKING
+from pg_transfer.data.splits import Splits
+from pg_transfer.process.stopping import ASKING
 from pg_transfer.task import Example
 from pg_transfer.training.batches import Batch, Lessons, Order, Prompts, Reader, collate
 from pg_transfer.training.prepared_images import Room

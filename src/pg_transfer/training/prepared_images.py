@@ -24,7 +24,7 @@ import numpy as np
 import PIL
 from PIL import features
 
-from pg_transfer import images
+from pg_transfer.data import images
 
 SETTLED_SECONDS = 2.0
 """A file that has changed less than this ago could change again without a trace, as some file

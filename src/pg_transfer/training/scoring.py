@@ -13,9 +13,9 @@ import torch.distributed
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
-from pg_transfer.answers import file_name
-from pg_transfer.page import Side
-from pg_transfer.record import Record, write_record
+from pg_transfer.reporting.answers import file_name
+from pg_transfer.reporting.page import Side
+from pg_transfer.reporting.record import Record, write_record
 from pg_transfer.task import Answer, Scores
 from pg_transfer.text.tokenizer import Tokenizer
 from pg_transfer.training.answers_so_far import (

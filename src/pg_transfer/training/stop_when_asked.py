@@ -8,7 +8,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
-from pg_transfer.stopping import Requests, Stopped
+from pg_transfer.process.stopping import Requests, Stopped
 from pg_transfer.training.checkpoints import KeepCheckpoints
 
 

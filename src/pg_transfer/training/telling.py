@@ -7,7 +7,7 @@ from pathlib import Path
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
-from pg_transfer.scores_file import Score, add_score
+from pg_transfer.reporting.scores_file import Score, add_score
 from pg_transfer.training.data import TransferData
 from pg_transfer.training.scoring import ScoreTask
 

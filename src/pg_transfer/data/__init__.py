@@ -1,0 +1,1 @@
+"""Files as published: found, read and checked, their splits, their images."""

@@ -1,0 +1,147 @@
+"""Pictures of answers: what is meant is green, what was answered is orange."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from pg_transfer.data import images
+from pg_transfer.task import Answer, Outline, Task
+from pg_transfer.task import Image as Source
+
+COLOURS = {"truth": (20, 150, 60), "answer": (240, 110, 20)}
+CELL_PX = 260
+MARGIN_PX = 6
+LINE_PX = 17
+COLUMNS = 4
+MASK_OPACITY = 0.45
+
+Graded = tuple[Answer, dict[str, float]]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+Line = tuple[str, str | tuple[int, int, int]]
+"""A text and its colour."""
+
+
+def draw_answers(task: Task, graded: Sequence[Graded], path: Path) -> None:
+    """Saves a grid of answers with their scores as a PNG."""
+    font = ImageFont.load_default(size=13)
+    outlined = [task.outlines(answer) for answer, _ in graded]
+    texts = [
+        _describe(answer, scores, outlines, font)
+        for (answer, scores), outlines in zip(graded, outlined, strict=True)
+    ]
+    columns = min(COLUMNS, len(graded))
+    rows = -(-len(graded) // columns)
+    cell_height = CELL_PX + LINE_PX * max(map(len, texts)) + 2 * MARGIN_PX
+    sheet = Image.new("RGB", (columns * CELL_PX, rows * cell_height), "white")
+    write = ImageDraw.Draw(sheet)
+    for number, ((answer, _), outlines, lines) in enumerate(
+        zip(graded, outlined, texts, strict=True)
+    ):
+        row, column = divmod(number, columns)
+        left, top = column * CELL_PX, row * cell_height
+        picture = draw_outlines(answer.example.image, outlines, side_px=CELL_PX - 2 * MARGIN_PX)
+        middle = (CELL_PX - picture.width) // 2, (CELL_PX - picture.height) // 2
+        sheet.paste(picture, (left + middle[0], top + middle[1]))
+        for place, (line, colour) in enumerate(lines):
+            corner = left + MARGIN_PX, top + CELL_PX + LINE_PX * place
+            write.text(corner, line, fill=colour, font=font)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path)
+
+
+def draw_outlines(source: Source, outlines: Sequence[Outline], *, side_px: int) -> Image.Image:
+    """The image with boxes and masks drawn into it, its longer side `side_px` long.
+
+    Of several images all are shown; outlines are for one.
+    """
+    pixels = _pixels(source)
+    picture = Image.fromarray(_tinted(pixels, outlines, side_px) if outlines else pixels)
+    scale = side_px / max(picture.size)
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    picture = picture.resize((width, height))
+    draw = ImageDraw.Draw(picture)
+    for outline in outlines:
+        ymin, xmin, ymax, xmax = outline.box
+        top, left = ymin * height, xmin * width
+        # An answered box may be narrower than a pixel; Pillow refuses what ends before it starts.
+        right, bottom = max(left, xmax * width - 1), max(top, ymax * height - 1)
+        draw.rectangle((left, top, right, bottom), outline=COLOURS[outline.kind], width=3)
+    return picture
+
+
+def _pixels(source: Source) -> np.ndarray:
+    """Those of an image; of several, side by side and equally high."""
+    if not isinstance(source, tuple):
+        return source() if callable(source) else images.open_image(source)
+    pictures = [Image.fromarray(_pixels(one)) for one in source]
+    height = min(picture.height for picture in pictures)
+    widths = [max(1, round(one.width * height / one.height)) for one in pictures]
+    resized = [one.resize((width, height)) for one, width in zip(pictures, widths, strict=True)]
+    return np.concatenate([np.asarray(one) for one in resized], axis=1)
+
+
+def _describe(
+    answer: Answer, scores: dict[str, float], outlines: Sequence[Outline], font: Font
+) -> list[Line]:
+    """What stands below a picture; an answer or truth that is drawn is not spelled out, too."""
+    drawn = {outline.kind for outline in outlines}
+    texts: list[Line] = [(answer.example.prefix, "black")]
+    if "answer" not in drawn:
+        texts.append((answer.text.strip() or "(nothing)", COLOURS["answer"]))
+    if "truth" not in drawn and answer.example.suffixes:
+        (common, _), *_ = Counter(answer.example.suffixes).most_common(1)
+        texts.append((common, COLOURS["truth"]))
+    texts.append(
+        (", ".join(f"{name} {value:.2f}" for name, value in list(scores.items())[:2]), "dimgray")
+    )
+    width_px = CELL_PX - 2 * MARGIN_PX
+    return [(line, colour) for text, colour in texts for line in _wrapped(text, font, width_px)]
+
+
+def _tinted(pixels: np.ndarray, outlines: Sequence[Outline], side_px: int) -> np.ndarray:
+    tinted = pixels.astype(np.float32)
+    for outline in reversed(outlines):  # the truth's edge on top of the answer
+        if outline.mask is not None:
+            is_truth = outline.kind == "truth"
+            where = _edge(outline.mask, side_px) if is_truth else outline.mask
+            opacity = 1.0 if is_truth else MASK_OPACITY
+            colour = np.array(COLOURS[outline.kind], dtype=np.float32)
+            tinted[where] = (1 - opacity) * tinted[where] + opacity * colour
+    return tinted.astype(np.uint8)
+
+
+def _edge(mask: np.ndarray, side_px: int) -> np.ndarray:
+    """The pixels of the mask that touch the outside, in lines visible at `side_px`."""
+    width = max(1, round(max(mask.shape) / side_px * 2))
+    inside = np.pad(mask, width)
+    for axis in (0, 1):
+        inside = inside & np.roll(inside, width, axis) & np.roll(inside, -width, axis)
+    return mask & ~inside[width:-width, width:-width]
+
+
+def _wrapped(text: str, font: Font, width_px: int, most: int = 2) -> list[str]:
+    """The text in at most so many lines, cut off where they do not suffice."""
+    lines: list[str] = []
+    rest = " ".join(text.split())
+    while rest and len(lines) < most:
+        line = _fitting(rest, font, width_px)
+        if len(line) < len(rest):
+            if len(lines) == most - 1:
+                line = _fitting(rest, font, width_px - font.getlength("…")) + "…"
+            elif " " in line or rest[len(line)] == " ":  # break between words where there are any
+                line = rest[: rest.rindex(" ", 0, len(line) + 1)]
+        lines.append(line)
+        rest = rest[len(line) :].strip()
+    return lines
+
+
+def _fitting(text: str, font: Font, width_px: float) -> str:
+    """As much of the text's beginning as is not wider."""
+    ends = range(1, len(text) + 1)
+    return text[: bisect_right(ends, width_px, key=lambda end: font.getlength(text[:end]))]

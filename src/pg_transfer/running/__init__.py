@@ -1,0 +1,1 @@
+"""One run from settings to scores: what `train.py` and `evaluate.py` call."""

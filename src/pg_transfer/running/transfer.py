@@ -1,0 +1,296 @@
+"""The procedure of the paper: start from a checkpoint, train the recipe, score every split."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from pg_transfer.display.preview import printed, read_lessons, write_preview
+from pg_transfer.display.summary import show_end
+from pg_transfer.planning.asked import AUTO, settled_micro_batch
+from pg_transfer.planning.room import gb
+from pg_transfer.planning.shortage import by_part, shortage_explained
+from pg_transfer.process.console import CONSOLE, end_stopped, facts_table, say, score_table
+from pg_transfer.process.processes import started_from_outside
+from pg_transfer.process.secrecy import refuse_secrets
+from pg_transfer.process.stopping import Requests, Stopped
+from pg_transfer.reporting.answers import write_whole
+from pg_transfer.reporting.scores_file import read_scores
+from pg_transfer.running.assemble import Run, assemble
+from pg_transfer.running.evaluation import report_run
+from pg_transfer.running.mixing import with_components
+from pg_transfer.running.settings import refuse_odd_values
+from pg_transfer.sources.run_settings import CONFIG, anchored, parse_settings
+from pg_transfer.task import Scores
+from pg_transfer.tracking.code_version import code_version, described
+from pg_transfer.tracking.follow import best_model
+from pg_transfer.tracking.guard import Guard
+from pg_transfer.training.replacing import settle
+from pg_transfer.training.streams import told_shares
+from pg_transfer.training.tuning import tuning_table
+from pg_transfer.training.weights import BEST, LAST
+
+# Settings under which a run computes the same, but for rounding and what dropout draws.
+WHERE = (
+    "trainer.accelerator:", "trainer.devices:", "trainer.num_nodes:", "trainer.strategy",
+    "trainer.inference_mode:", "micro_batch:", "workers:",
+)  # fmt: skip
+
+# Settings that change none of a run's numbers.
+FREE = ("run", "logger.", "image_cache", "checkpoint_minutes", "pictured", "page")
+
+
+def transfer(config: DictConfig) -> float | None:
+    """Trains and scores; goes on where the folder's last checkpoint ended, if it has one.
+
+    Asked to stop, it saves and exits with the signal's code; see `pg_transfer.process.stopping`.
+
+    Returns:
+        The task's first metric on the validation split, as it was last in the training: what a
+        sweep compares runs by. None after a preview.
+
+    Raises:
+        ValueError: settings that do not fit each other, or a folder that holds another run.
+    """
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    with Requests() as requests:
+        try:
+            return train_and_score(config, folder, requests)
+        except Stopped as stopped:
+            end_stopped(stopped, resume_command(folder))
+
+
+def train_and_score(config: DictConfig, folder: Path, requests: Requests) -> float | None:
+    """See `transfer`."""
+    last = folder / "checkpoints" / LAST
+    settle(last)
+    try:
+        require_one_folder()
+        resolved = resolve(config, folder)
+        if resolved.micro_batch == AUTO:
+            resolved.micro_batch = micro_batch_of(resolved, folder)
+        if resolved.preview:
+            preview(resolved, folder)
+            return None
+        require_same_run(folder, resolved)
+        run = assemble(resolved, folder, requests=requests)
+    except BaseException:
+        remove_empty(folder)
+        raise
+    if run.trainer.is_global_zero:
+        write_whole(folder / CONFIG, [OmegaConf.to_yaml(resolved)])
+        keep_tokenizer(run.data.reader.tokenizer.path, folder)
+    CONSOLE.print(facts_table("run", plan(run)))
+    CONSOLE.print(score_table("what learns", tuning_table(run.module.model, run.module.parts)))
+
+    with shortage_explained(resolved):
+        learn_and_score(run, resolved, last)
+    scores = read_scores(folder)  # of this process none, where it only scored a finished run
+    return scores[-1].score if scores else None
+
+
+def learn_and_score(run: Run, config: DictConfig, last: Path) -> None:
+    """The training, from its last checkpoint on if there is one; and the report.
+
+    Raises:
+        ValueError: the data or the settings are at fault; with what to do about it.
+    """
+    folder = run.folder
+    try:
+        before = score_before(run, is_done=last.exists()) if config.score_before else {}
+        run.trainer.fit(
+            run.module, run.data, ckpt_path=last if last.exists() else None, weights_only=True
+        )
+        after = {split: run.score(split) for split in run.report}
+    except Exception:
+        goes_on = "to go on from the last checkpoint" if last.exists() else "to start again"
+        say(f"{goes_on}: {shlex.join(resume_command(folder))}")
+        raise
+    report_run(run, config, after, name="report", before=before)
+    if run.tracker is not None:
+        end_tracking(run, run.tracker)
+    if cut := run.cuts.report():
+        say(f"cut: {cut}")
+    if large := run.trouble.report():
+        say(f"gradients: {large}")
+    show_end(
+        folder, updates=run.trainer.global_step, reason=why_it_ended_early(run),
+        best=run.best, best_step=run.keeper.best_step, measured=run.speed.report(),
+        tracker="" if run.tracker is None else run.tracker.where,
+        prompt=run.data.examples(run.report[0])[0].prefix,
+        form="huggingface" if config.tuning.adapters is None else "adapter",
+    )  # fmt: skip
+
+
+def why_it_ended_early(run: Run) -> str:
+    """The reason; empty if it was trained to its end."""
+    is_whole = run.trainer.global_step >= run.data.steps
+    return "" if is_whole or run.stopper is None else run.stopper.reason
+
+
+def micro_batch_of(config: DictConfig, folder: Path) -> int:
+    """That of the run in the folder, if there is one; else the largest that there is room for.
+
+    Raises:
+        ValueError: there is no room for one example.
+    """
+    if (folder / CONFIG).is_file():
+        return parse_settings(folder / CONFIG).micro_batch
+    config.micro_batch = 1
+    refuse_odd_values(config)
+    demand, device = settled_micro_batch(config)
+    say(
+        f"micro_batch={demand.micro_batch}: it takes {by_part(demand)}, and there is room for "
+        f"{gb(device.room)} on {device.name}"
+    )
+    return demand.micro_batch
+
+
+def score_before(run: Run, *, is_done: bool) -> dict[str, Scores]:
+    """The scores of the weights to start from; of a run that goes on, by the answers it saved."""
+    if is_done:
+        say("scoring the answers of the weights that this run started from")
+        return {split: run.score_again(split, step=0) for split in run.report}
+    say("scoring the weights to start from")
+    return {split: run.score(split) for split in run.report}
+
+
+def end_tracking(run: Run, tracker: Guard) -> None:
+    """Hands over the best weights, if they are wanted there, and ends the run there."""
+    if tracker.tracker.log_model and run.trainer.is_global_zero:
+        facts = {"step": run.keeper.best_step or 0, run.best.metric: run.best.value}
+        tracker.log_best(best_model(run.folder, run.folder / "checkpoints" / BEST, facts))
+    tracker.finish()
+
+
+def preview(config: DictConfig, folder: Path) -> None:
+    """Shows the first batch as the model will see it, and the plan; reads no weights.
+
+    Raises:
+        ValueError: settings that do not fit each other, or a folder that holds a run.
+    """
+    if (folder / CONFIG).exists():
+        raise ValueError(f"run={folder} holds a run already; a preview needs a folder of its own")
+    config.workers = 0
+    run = assemble(config, folder, is_weightless=True)
+    batch = next(iter(run.data.train_dataloader()))
+    lessons = read_lessons(
+        batch, run.data.examples(run.data.train),
+        task=run.task, tokenizer=run.data.reader.tokenizer,
+        image_tokens=run.module.model.config.vision.image_tokens,
+    )  # fmt: skip
+    CONSOLE.print(facts_table("run", plan(run)))
+    CONSOLE.print(score_table("what learns", tuning_table(run.module.model, run.module.parts)))
+    for line in printed(lessons):
+        CONSOLE.print(line, soft_wrap=True)
+    write_preview(folder / "preview.html", lessons, plan(run))
+    say(f"\npage of the first batch: {folder / 'preview.html'}")
+
+
+def resolve(config: DictConfig, folder: Path) -> DictConfig:
+    """The settings with every value looked up, as they are saved in `folder`."""
+    values = cast(dict[str, Any], OmegaConf.to_container(with_components(config), resolve=True))
+    refuse_secrets(values)
+    values["model"]["weights"] = anchored(values["model"]["weights"])
+    resolved = OmegaConf.create(values)
+    resolved.run = str(folder)
+    resolved.task_name = HydraConfig.get().runtime.choices["task"]
+    return resolved
+
+
+def remove_empty(folder: Path) -> None:
+    """Removes what Hydra has made for a run that came to nothing; no folder of the user's."""
+    made = [folder]
+    if folder.parent.name.startswith(f"{HydraConfig.get().runtime.choices['task']}-"):
+        made.append(folder.parent)
+    for one in made:
+        with suppress(OSError):  # there is something in it
+            one.rmdir()
+
+
+def require_one_folder() -> None:
+    """Raises ValueError where each of several processes would name a folder by its own clock."""
+    overrides = HydraConfig.get().overrides
+    given = any(one.startswith("run=") for one in overrides.task)
+    given |= any(one.startswith("hydra.run.dir=") for one in overrides.hydra)
+    if started_from_outside() > 1 and not given:
+        raise ValueError(
+            f"{started_from_outside()} processes were started by torchrun or SLURM, and each would "
+            f"write to a folder of its own: name one for all of them with run=runs/..., which also "
+            f"goes on with the run when the same command is given again"
+        )
+
+
+def require_same_run(folder: Path, config: DictConfig) -> None:
+    """Raises ValueError if `folder` holds a run with settings that would make it another one."""
+    if not (folder / CONFIG).is_file():
+        return
+    old, new = (
+        dict(flattened(OmegaConf.to_container(settings)))
+        for settings in (parse_settings(folder / CONFIG), config)
+    )
+    changed = [
+        f"{key}: {old.get(key)} there, {new.get(key)} now"
+        for key in sorted(old.keys() | new.keys())
+        if not key.startswith(FREE) and old.get(key) != new.get(key)
+    ]
+    elsewhere = [change for change in changed if change.startswith(WHERE)]
+    if changed == elsewhere:
+        for change in changed:
+            say(f"note: the run goes on elsewhere, {change}")
+    else:
+        raise ValueError(
+            f"run={folder} holds another run; repeat its settings to go on with it, or choose "
+            f"another folder. Different are: {'; '.join(changed)}"
+        )
+
+
+def flattened(settings: object, path: str = "") -> list[tuple[str, object]]:
+    """Every leaf of nested settings with its dotted name."""
+    if not isinstance(settings, dict):
+        return [(path, settings)]
+    return [
+        leaf
+        for key, value in settings.items()
+        for leaf in flattened(value, f"{path}.{key}" if path else str(key))
+    ]
+
+
+def resume_command(folder: Path) -> list[str]:
+    """What to type to go on with the run in `folder`."""
+    options = [option for option in sys.argv[1:] if not option.startswith("run=")]
+    return ["python", "train.py", *options, f"run={folder}"]
+
+
+def keep_tokenizer(path: Path, folder: Path) -> None:
+    """Copies the tokenizer into the run's folder, where scoring and answering look for it."""
+    copy = folder / f"tokenizer{path.suffix}"
+    if not copy.exists():
+        unfinished = copy.with_name(f"{copy.name}.part")
+        shutil.copyfile(path, unfinished)
+        unfinished.replace(copy)
+
+
+def plan(run: Run) -> list[tuple[str, str]]:
+    """What is about to happen, for a person to check."""
+    data, recipe, trainer = run.data, run.module.recipe, run.trainer
+    examples = len(data.examples(data.train))
+    passes = trainer.accumulate_grad_batches
+    return [
+        ("folder", str(run.folder)),
+        ("examples", f"{examples:,} of {data.train!r}, at {data.reader.resolution} px"),
+        *told_shares(run.task.shares, places=data.steps * recipe.batch_size),
+        ("updates", f"{data.steps:,} of {recipe.batch_size} examples ({recipe.epochs} epochs)"),
+        ("micro-batch", f"{data.micro_batch} x {trainer.world_size} device(s) x {passes}"),
+        ("loss", f"label smoothing {recipe.label_smoothing}, dropout {recipe.dropout}"),
+        ("weight decay", str(recipe.weight_decay)),
+        ("precision", str(trainer.precision)),
+        ("code", described(code_version())),
+    ]

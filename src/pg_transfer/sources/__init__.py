@@ -1,0 +1,1 @@
+"""Models with their tokenizers, from any place that has weights."""

@@ -1,0 +1,155 @@
+"""Finding and reading the files of a release."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pg_transfer.data import release
+from pg_transfer.data.release import (
+    each_record,
+    field,
+    find_file,
+    find_images,
+    missing_images_allowed,
+    read_records,
+    refuse_repeated,
+)
+
+
+def touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+def test_the_first_file_there_is_taken(tmp_path: Path) -> None:
+    first, second = touch(tmp_path / "b" / "x.json"), touch(tmp_path / "c" / "x.json")
+    folders = [tmp_path / name for name in "abc"]
+    assert find_file("x.json", folders, fetch="") == first
+    first.unlink()
+    first.mkdir()  # a folder is no file
+    assert find_file("x.json", folders, fetch="") == second
+
+
+def test_a_missing_file_is_said_where_and_whence(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in "ab"]
+    complaint = r"no x\.json in \S+/a or \S+/b\.\nIt is at example\.org"
+    with pytest.raises(FileNotFoundError, match=complaint):
+        find_file("x.json", folders, fetch="It is at example.org")
+
+
+def test_images_are_found_under_any_name_in_any_folder(tmp_path: Path) -> None:
+    here = touch(tmp_path / "2014" / "COCO_7.jpg")
+    there = touch(tmp_path / "2017" / "8.jpg")
+    touch(tmp_path / "2017" / "COCO_7.jpg")
+    names = {7: ("COCO_7.jpg", "7.jpg"), 8: ("COCO_8.jpg", "8.jpg")}
+    folders = [tmp_path / name for name in ("2014", "2015", "2017")]
+    assert find_images(names, folders, fetch="") == {7: here, 8: there}
+    assert find_images({}, [tmp_path / "2015"], fetch="") == {}
+
+
+def test_missing_images_are_counted(tmp_path: Path) -> None:
+    touch(tmp_path / "images" / "1.tif")
+    names = {1: ["1.tif"], 2: ["2.tif"], 3: ["3.tif"]}
+    with pytest.raises(FileNotFoundError, match=r"2 of 3 .* not in \S+images; .* is 2\.tif\.\nGo"):
+        find_images(names, [tmp_path / "images", tmp_path / "pictures"], fetch="Go")
+    with pytest.raises(FileNotFoundError, match=r"3 of 3 .*photos or .*pics, none of which exis"):
+        find_images(names, [tmp_path / "photos", tmp_path / "pics"], fetch="")
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ('{"questions": [{"id": 1}, {"i', "cut short or no JSON"),
+        ("", "cut short or no JSON"),
+        ("<html>404</html>", "cut short or no JSON"),
+        ("[]", "no list of records named 'questions'"),
+        ('{"answers": []}', "no list of records named 'questions'"),
+        ('{"questions": [7]}', "no list of records named 'questions'"),
+    ],
+)
+def test_files_that_are_no_lists_of_records_are_named(
+    tmp_path: Path, content: str, complaint: str
+) -> None:
+    path = tmp_path / "some.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=f"some.json, the whole file: {complaint}"):
+        read_records(path, "questions")
+
+
+def test_repeated_ids_are_counted() -> None:
+    refuse_repeated(Path("a.json"), "id", [3, 1, 2])
+    with pytest.raises(ValueError, match=r"a\.json, id 3: it comes twice; so do 1 others"):
+        refuse_repeated(Path("a.json"), "id", [3, 1, 3, 2, 1])
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    return list(each_record(path, "questions"))
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("piece", [200, 1 << 22])
+def test_records_one_by_one_are_those_of_the_whole_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, indent: int | None, piece: int
+) -> None:
+    monkeypatch.setattr(release, "PIECE", piece)
+    path = tmp_path / "q.json"
+    rows = [{"id": n, "text": 'a "b" ],}', "more": [n, {"x": None}]} for n in range(30)]
+    for content in (
+        {"questions": rows},
+        {"questions": rows[:1]},
+        {"questions": []},
+        {"info": "x", "questions": rows},
+        {"questions": rows, "info": "x"},
+    ):
+        path.write_text(json.dumps(content, indent=indent))
+        assert records(path) == content["questions"]
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps({"questions": rows}).encode())
+    assert records(path) == rows
+
+
+def test_a_long_list_cut_anywhere_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release, "PIECE", 40)
+    path = tmp_path / "q.json"
+    whole = json.dumps({"questions": [{"id": 10 + n, "t": "ä"} for n in range(4)]}).encode()
+    for end in range(len(whole)):
+        path.write_bytes(whole[:end])
+        with pytest.raises(ValueError, match=r"q\.json, the whole file: cut short or no JSON"):
+            records(path)
+    for wrong in (whole + b"x", whole[:-2] + b",1]}", whole.replace(b", {", b" {"), b"[]", b"{}"):
+        path.write_bytes(wrong)
+        with pytest.raises(ValueError, match=r"q\.json, the whole file: "):
+            records(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "/etc/passwd", "a/b.jpg", "..", "", "a\0.jpg", "..\\a.jpg"]
+)
+def test_names_that_lead_out_of_the_folder_are_refused(tmp_path: Path, name: str) -> None:
+    touch(tmp_path / "images" / "a.jpg")
+    with pytest.raises(ValueError, match="is no name of an image"):
+        find_images({1: ["a.jpg", name]}, [tmp_path / "images"], fetch="")
+
+
+def test_missing_images_may_be_left_to_be_found_out(tmp_path: Path) -> None:
+    here = touch(tmp_path / "images" / "1.tif")
+    names, folders = {1: ["1.tif"], 2: ["2.tif", "2.png"]}, [tmp_path / "x", tmp_path / "images"]
+    with missing_images_allowed():
+        assert find_images(names, folders, fetch="") == {1: here, 2: here.with_name("2.tif")}
+    with pytest.raises(FileNotFoundError):
+        find_images(names, folders, fetch="")
+
+
+def test_a_field_is_of_its_kind() -> None:
+    assert field({"id": 7}, "id", int) == 7
+    for record, complaint in (
+        ({}, "it has no 'id'"), ({"id": "7"}, "its id is '7', no int"), ({"id": True}, "no int"),
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match=complaint):
+            field(record, "id", int)

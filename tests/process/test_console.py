@@ -1,0 +1,60 @@
+"""What of errors is a user's to read."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from hydra.utils import instantiate
+
+from pg_transfer.process.console import CONSOLE, facts_table, reports_errors, user_message
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    assert user_message(TypeError("x")) is None
+    assert user_message(RuntimeError("x")) is None
+    assert user_message(ModuleNotFoundError("x", name="pg_transfer.nowhere")) is None
+    assert user_message(ModuleNotFoundError("no wandb", name="wandb")) == "no wandb"
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(errno.ENOSPC, "free some space"), (errno.EACCES, "let this user"), (errno.EROFS, "choose a")],
+)
+def test_errors_of_the_system_say_what_to_do(number: int, words: str) -> None:
+    message = user_message(OSError(number, os.strerror(number), "runs/a"))
+    assert message is not None
+    assert message.startswith(f"runs/a: {os.strerror(number)}; {words}")
+
+
+def test_arguments_that_do_not_fit_are_the_users_and_a_bug_inside_is_not() -> None:
+    for settings, is_told in (
+        ({"_target_": "tasks.textvqa.TextVQA", "root": ".", "colour": 1}, True),
+        ({"_target_": "tasks.textvqa.TextVQA", "root": 7}, False),
+    ):
+        with pytest.raises(Exception) as caught:
+            instantiate(settings)
+        assert (user_message(caught.value) is not None) == is_told
+
+
+def test_one_line_and_exit_code_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def main() -> None:
+        raise ValueError("too long")
+
+    with pytest.raises(SystemExit) as ended:
+        reports_errors(main)()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "\nerror: too long\n"
+    monkeypatch.setenv("PG_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="too long"):
+        reports_errors(main)()
+
+
+def test_names_in_brackets_are_no_colours() -> None:
+    with CONSOLE.capture() as capture:
+        CONSOLE.print(facts_table("run", [("folder", str(Path("runs/[red]/x")))]))
+    assert "runs/[red]/x" in capture.get()

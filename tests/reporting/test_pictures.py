@@ -1,0 +1,79 @@
+"""Pictures of answers: what is drawn, and what is written below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFont
+
+from pg_transfer.reporting.pictures import CELL_PX, COLOURS, MARGIN_PX, _wrapped, draw_answers
+from pg_transfer.task import Answer, Example, Outline, Scores, Task
+
+WIDTH_PX = CELL_PX - 2 * MARGIN_PX
+FONT = ImageFont.load_default(size=13)
+
+
+class Said(Task):
+    """Answers are texts."""
+
+    def examples(self, split: str) -> Sequence[Example]:
+        raise NotImplementedError
+
+    def score(self, answers: Sequence[Answer]) -> Scores:
+        raise NotImplementedError
+
+
+class Drawn(Said):
+    """Truths and answers are boxes."""
+
+    def outlines(self, answer: Answer) -> list[Outline]:
+        corner = (0.0, 0.0, 0.5, 0.5)
+        return [Outline("truth", corner), Outline("answer", (0.5, 0.5, 1.0, 1.0))]
+
+
+def below(task: Task, path: Path, **texts: str) -> dict[str, bool]:
+    """In which colours something is written below the picture."""
+    example = Example(
+        "1", partial(np.full, (20, 30, 3), 255, np.uint8), "what is it?", (texts["reference"],)
+    )
+    draw_answers(task, [(Answer(example, texts["answer"], ()), {"accuracy": 0.5})], path)
+    with Image.open(path) as picture:
+        words = np.asarray(picture)[CELL_PX:].astype(int)
+    assert words.shape[1] == CELL_PX
+    return {
+        kind: bool((np.abs(words - colour).max(-1) < 40).any()) for kind, colour in COLOURS.items()
+    }
+
+
+def test_answers_and_references_are_told_apart_by_colour(tmp_path: Path) -> None:
+    path = tmp_path / "pictures" / "a.png"
+    assert below(Said(), path, answer="a tree", reference="") == {"truth": False, "answer": True}
+    assert below(Said(), path, answer="", reference="a tree") == {"truth": True, "answer": True}
+    texts = {"answer": "<loc0512>", "reference": "<loc0000>"}
+    assert below(Drawn(), path, **texts) == {"truth": False, "answer": False}
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("", []),
+        ("two\n dogs", ["two dogs"]),
+        (
+            "Is the number of water areas equal to that?",
+            ["Is the number of water areas equal to", "that?"],
+        ),
+    ],
+)
+def test_lines_break_between_words(text: str, lines: list[str]) -> None:
+    assert _wrapped(text, FONT, WIDTH_PX) == lines
+
+
+def test_what_does_not_fit_is_cut_off_with_dots() -> None:
+    for text in ("triangle " * 40, "x" * 400, "<loc0001>" * 20):
+        first, last = _wrapped(text, FONT, WIDTH_PX)
+        assert last.endswith("…") and text.replace(" ", "").startswith(first.replace(" ", ""))
+        assert max(FONT.getlength(first), FONT.getlength(last)) <= WIDTH_PX
