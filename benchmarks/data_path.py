@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=Path, help="a folder of JPEG files")
     parser.add_argument("--count", type=int, default=60)
-    parser.add_argument("--against", type=Path, help="another version of pg_transfer/data/images.py")
+    parser.add_argument("--against", type=Path, help="another version of images.py")
     parser.add_argument("--mfu", type=float, default=0.5, help="of the GPU, assumed")
     parser.add_argument("--peak", type=float, default=989, help="TFLOP/s, bf16; of an H100 or H200")
     options = parser.parse_args()

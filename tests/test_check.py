@@ -156,6 +156,7 @@ def test_nothing_at_all_is_one_error(tmp_path: Path) -> None:
     assert "error: there is no setting task.rooot; in task there are" in printed
 
 
+@pytest.mark.slow
 def test_it_is_a_program(tmp_path: Path) -> None:
     data_sets.textvqa(tmp_path / "data")
     ended = subprocess.run(

@@ -95,6 +95,7 @@ def test_the_first_batch_is_shown_and_nothing_is_trained(folder: Path) -> None:
     assert windows[0] == windows[1] <= 81  # text_length, and the last target
 
 
+@pytest.mark.slow
 def test_boxes_are_drawn_and_a_folder_with_a_run_is_refused(folder: Path) -> None:
     page = folder / "seen" / "preview.html"
     train(folder, "task=shapes", "resolution=84")

@@ -17,6 +17,7 @@ from pg_transfer.model.checkpoint.safetensors_files import write_tensors
 from tests.exchange.conftest import ROOT
 
 
+@pytest.mark.slow
 def test_the_command_says_what_differs_by_how_much(run, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pg_transfer.export", str(run("lora")), "--to", "out",

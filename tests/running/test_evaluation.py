@@ -178,6 +178,7 @@ def test_saved_answers_are_reported_with_all_that_has_to_be_known(
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_saved_answers_are_scored_where_the_training_images_are_not(captions: Path) -> None:
     shutil.rmtree(captions.parent / "train2017")
     report = evaluated(captions, f"answers={captions / 'answers.jsonl'}", "split=val", "page=0")

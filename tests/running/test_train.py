@@ -145,6 +145,7 @@ def command(*words: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_wrong_setting_leaves_no_folder_behind(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     done = subprocess.run(

@@ -57,6 +57,7 @@ def test_all_combinations_run_once_and_the_best_is_named(study, tmp_path: Path) 
     assert len(read_trials(tmp_path)) == 3
 
 
+@pytest.mark.slow
 def test_a_trial_behind_the_median_is_given_up(study, tmp_path: Path) -> None:
     led = study(Search(["pause=0.5"], {"recipe.lr": Options(("3", "1"))}), prune="median")
     run_trials(led, [{}])
@@ -87,6 +88,7 @@ def test_where_all_fail_the_rest_is_not_started(study, tmp_path: Path) -> None:
     assert led.is_hopeless and states(tmp_path) == ["failed"] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_sweep_goes_on_with_the_same_trials(study, number, tmp_path: Path) -> None:
     search = Search([f"seen={tmp_path / 'seen'}", "pause=0.4"], {"recipe.lr": Options(("1", "2"))})
@@ -130,6 +132,7 @@ def test_two_processes_never_work_in_one_folder(study, tmp_path: Path) -> None:
         run_trials(study(search), [{}])
 
 
+@pytest.mark.slow
 def test_drawn_settings_do_not_depend_on_interruptions(study, tmp_path: Path) -> None:
     plan = {"method": "tpe", "trials": 3}
     run_trials(study(Search([], {"recipe.lr": LR}), **plan | {"trials": 1}), [{}])

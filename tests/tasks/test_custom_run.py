@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +23,7 @@ def command(program: str, *words: str, folder: Path) -> subprocess.CompletedProc
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_boxes_are_learnt_and_scored(tmp_path: Path) -> None:
     rows = []
     for number in range(8):
@@ -55,6 +57,7 @@ def test_boxes_are_learnt_and_scored(tmp_path: Path) -> None:
     assert re.search(r"f1@0\.5 +│ +100\.00", again.stdout), again.stdout
 
 
+@pytest.mark.slow
 def test_what_cannot_be_is_one_line(tmp_path: Path) -> None:
     done = command("train.py", "task=custom", folder=tmp_path)
     assert done.returncode == 1
