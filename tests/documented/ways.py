@@ -27,6 +27,7 @@ NOT_RUN = {
     "sbatch ": "it needs SLURM",
     "sphinx-build ": "tests/test_documentation.py builds the site",
     "python train.py logger=mlflow": "dev leaves MLflow out; tests/tracking/test_mlflow.py has it",
+    "eval $(python train.py -": "it is for a shell of a user; tests/test_completion.py has one",
     "python -m pycocoevalcap.spice.get_stanford_models": "it downloads 0.5 GB",
     "python -m tests.faults.table": "it would write docs/faults.md; tests/test_faults.py compares",
 }
