@@ -88,7 +88,7 @@ ALLOWED = {
         "running.settings"
     ),
     "check": (
-        "task data.release data.splits text reporting.answers checking process.console "
+        "task project data.release data.splits text reporting.answers checking process.console "
         "running.assemble running.mixing running.settings"
     ),
     "consolidate": "process.console training",
@@ -96,7 +96,10 @@ ALLOWED = {
         "text model adapters process.console sources.hub sources.loading sources.models "
         "sources.run_settings"
     ),
-    "plan": "task data.splits process.console planning sources.run_settings running.settings check",
+    "plan": (
+        "task project data.splits process.console planning sources.run_settings running.settings "
+        "check"
+    ),
     "predict": "model segmentation process.console answering sources.models sources.run_settings",
     "sweep": "project reporting.answers process.console sweeping running.settings",
 }

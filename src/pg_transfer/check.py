@@ -32,13 +32,11 @@ from pg_transfer.process.console import (
     reports_errors,
     say,
 )
+from pg_transfer.project import CONF, ROOT
 from pg_transfer.reporting.answers import file_name, write_whole
 from pg_transfer.running.mixing import with_components
 from pg_transfer.task import Example, Task
 from pg_transfer.text.tokenizer import Tokenizer
-
-ROOT = Path(__file__).parents[2]
-"""Of the project, where `conf` and `tasks` are."""
 
 REPORT = "check.json"
 SHOWN = 10
@@ -94,7 +92,7 @@ def composed(settings: Sequence[str]) -> DictConfig:
     from pg_transfer.running.settings import register_resolvers
 
     register_resolvers()
-    with initialize_config_dir(str(ROOT / "conf"), version_base=None):
+    with initialize_config_dir(str(CONF), version_base=None):
         return with_components(compose("train", overrides=["run=null", *settings]))
 
 

@@ -19,9 +19,10 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig
 
-from pg_transfer.check import ROOT, composed
+from pg_transfer.check import composed
 from pg_transfer.data.splits import Splits
 from pg_transfer.process.console import CONSOLE, facts_table, quiet_libraries, reports_errors, say
+from pg_transfer.project import ROOT
 from pg_transfer.sources.run_settings import read_run_settings
 from pg_transfer.task import Task
 
