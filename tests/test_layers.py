@@ -91,6 +91,7 @@ ALLOWED = {
         "task project data.release data.splits text reporting.answers checking process.console "
         "running.assemble running.mixing running.settings"
     ),
+    "command": "project",
     "consolidate": "process.console training",
     "export": (
         "text model adapters process.console sources.hub sources.loading sources.models "

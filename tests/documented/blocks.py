@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from pg_transfer import command as one_name
+
 ROOT = Path(__file__).parents[2]
 
 PROGRAMS = (
@@ -57,8 +59,15 @@ class Command(NamedTuple):
 
     @property
     def words(self) -> list[str]:
-        """As a shell takes them apart; comments are gone."""
-        return shlex.split(self.text, comments=True)
+        """As a shell takes them apart; comments are gone.
+
+        Of `pg-transfer`, the program that it starts: tests/test_command.py compares the two.
+        """
+        words = shlex.split(self.text, comments=True)
+        if words[:1] != ["pg-transfer"]:
+            return words
+        program = one_name.PROGRAMS[words[1]].name
+        return ["python", *(() if program.endswith(".py") else ("-m",)), program, *words[2:]]
 
     def __str__(self) -> str:
         """Where it is, and how it begins: the name of its test."""
