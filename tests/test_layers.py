@@ -69,27 +69,31 @@ ALLOWED = {
     "hydra_plugins": "sweeping",
     "running": "",
     "running.assemble": (
-        "task data.release data.splits text model reporting.answers process.console "
-        "process.launching process.stopping training sources.hub sources.loading sources.models "
-        "display tracking running.settings"
+        "task data.release data.splits model process.console process.stopping reporting.answers "
+        "training running.parts running.settings running.watchers"
     ),
     "running.choices": "",
     "running.evaluation": (
         "task data.splits reporting.answers reporting.page reporting.record reporting.report "
         "process.console process.stopping training sources.run_settings running.assemble "
-        "running.mixing"
+        "running.mixing running.parts"
     ),
+    "running.folder": "process.console process.processes sources.run_settings",
     "running.mixing": "",
+    "running.parts": (
+        "task text model process.console process.launching training sources.loading "
+        "sources.models tracking running.settings"
+    ),
     "running.settings": "task training",
     "running.transfer": (
-        "task reporting.answers reporting.scores_file process.console process.processes "
-        "process.secrecy process.stopping training planning sources.run_settings display "
-        "display.preview tracking running.assemble running.evaluation running.mixing "
-        "running.settings"
+        "task reporting.answers reporting.scores_file process.console process.secrecy "
+        "process.stopping training planning sources.run_settings display display.preview tracking "
+        "running.assemble running.evaluation running.folder running.mixing running.settings"
     ),
+    "running.watchers": ("text process.stopping training display tracking running.parts"),
     "check": (
         "task project data.release data.splits text reporting.answers checking process.console "
-        "running.assemble running.mixing running.settings"
+        "running.mixing running.parts running.settings"
     ),
     "command": "project",
     "consolidate": "process.console training",
@@ -107,16 +111,19 @@ ALLOWED = {
 
 # Libraries that only these modules may import.
 RESERVED = {
-    "lightning": "training display tracking running.assemble process.launching",
+    "lightning": (
+        "training display tracking process.launching running.assemble running.parts "
+        "running.watchers"
+    ),
     "hydra": (
-        "sweeping.multirun sweeping.search running.assemble process.console process.launching "
-        "running.mixing running.transfer check hydra_plugins plan sweep"
+        "sweeping.multirun sweeping.search process.console process.launching running.folder "
+        "running.mixing running.parts running.transfer check hydra_plugins plan sweep"
     ),
     "optuna": "sweeping.study",
     "matplotlib": "sweeping.plot",
     "torch": (
         "model adapters segmentation.codec training planning answering sources.loading "
-        "sources.models sweeping.places running.assemble running.settings export"
+        "sources.models sweeping.places running.parts running.settings export"
     ),
     "peft": "adapters",
     "wandb": "tracking",

@@ -51,7 +51,7 @@ def check(options: argparse.Namespace) -> None:
         FileNotFoundError: there is no data set there at all.
         ValueError: settings that do not fit.
     """
-    from pg_transfer.running.assemble import build_task, read_tokenizer  # which takes seconds
+    from pg_transfer.running.parts import build_task, read_tokenizer  # which takes seconds
 
     quiet_libraries()
     config = composed(options.settings)

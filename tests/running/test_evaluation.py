@@ -17,8 +17,8 @@ from PIL import Image
 
 from pg_transfer.running.assemble import Run, assemble
 from pg_transfer.running.evaluation import evaluate
+from pg_transfer.running.folder import keep_tokenizer
 from pg_transfer.running.settings import register_resolvers
-from pg_transfer.running.transfer import keep_tokenizer
 from pg_transfer.sources.run_settings import CONFIG
 from pg_transfer.task import Answer, Scores
 from pg_transfer.training.scoring import once

@@ -132,7 +132,9 @@ def test_cut_texts_are_counted(tmp_path: Path) -> None:
     run = assemble(settings(tmp_path, "recipe.text_length=12"), tmp_path)
     run.trainer.fit(run.module, run.data)
     # 192 lessons lost their end; prompts of 6 tokens fit.
-    assert re.match(r"192 text\(s\) lost their suffix .*recipe.text_length=12", run.cuts.report())
+    assert re.match(
+        r"192 text\(s\) lost their suffix .*recipe.text_length=12", run.watchers.cuts.report()
+    )
 
 
 def command(*words: str, folder: Path) -> str:

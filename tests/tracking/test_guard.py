@@ -66,7 +66,7 @@ def test_a_run_is_the_same_with_a_tracker_that_fails_everywhere(
     said: list[str] = []
     tracker = Failing(*failing)
     guard = Guard(tracker, TOLD, say=said.append)
-    monkeypatch.setattr("pg_transfer.running.assemble.build_tracker", lambda *_: guard)
+    monkeypatch.setattr("pg_transfer.running.watchers.build_tracker", lambda *_: guard)
     followed = train(tmp_path / "followed")
     guard.log_best(BestModel({}, {}))
     guard.finish()
@@ -86,7 +86,7 @@ def test_every_method_is_called_of_one_that_works(
 ) -> None:
     said: list[str] = []
     guard = Guard(tracker := Failing(), TOLD, say=said.append)
-    monkeypatch.setattr("pg_transfer.running.assemble.build_tracker", lambda *_: guard)
+    monkeypatch.setattr("pg_transfer.running.watchers.build_tracker", lambda *_: guard)
     train(tmp_path)
     guard.log_best(BestModel({}, {}))
     guard.finish()

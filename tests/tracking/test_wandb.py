@@ -88,11 +88,11 @@ def test_a_run_that_was_cut_short_is_one_run(
         train(folder, *OFFLINE, before=lambda run: run.trainer.callbacks.append(Crash()))  # type: ignore[attr-defined]
     run = train(folder, *OFFLINE)
     (folder / "config.yaml").write_text("seed: 0\n")  # as transfer.py does
-    assert run.tracker is not None
-    run.tracker.log_best(
+    assert run.watchers.tracker is not None
+    run.watchers.tracker.log_best(
         best_model(folder, folder / "checkpoints" / "best.safetensors", {"step": 2})
     )
-    run.tracker.finish()
+    run.watchers.tracker.finish()
 
     first, second = parts(folder)
     assert first.run.run_id == second.run.run_id

@@ -63,10 +63,14 @@ def fit(folder: Path, scores: dict[int, float], crash: tuple[str, int] | None = 
 
 
 def ended(run: Run) -> Ended:
-    assert run.stopper is not None
+    assert run.watchers.stopper is not None
     weights = [parameter.detach().clone() for parameter in run.module.model.parameters()]
     return Ended(
-        run.trainer.global_step, run.stopper.reason, run.keeper.best, run.keeper.best_step, weights
+        run.trainer.global_step,
+        run.watchers.stopper.reason,
+        run.watchers.keeper.best,
+        run.watchers.keeper.best_step,
+        weights,
     )
 
 

@@ -85,7 +85,9 @@ def test_large_gradients_are_shown(
     assert large["norm"] > 10 * large["usual"] > 0
     printed = " ".join(capsys.readouterr().out.split())
     assert f"update 25: the norm of its gradient was {large['norm']:.3g}, " in printed
-    assert run.trouble.report().startswith("1 update(s) had gradients more than 10 times as large")
+    assert run.watchers.trouble.report().startswith(
+        "1 update(s) had gradients more than 10 times as large"
+    )
     saved = torch.load(tmp_path / "checkpoints" / LAST, weights_only=True)
     state = saved["callbacks"]["TellTrouble"]
     assert len(state["norms"]) == 30 and state["large"] == [large]
@@ -94,4 +96,4 @@ def test_large_gradients_are_shown(
 def test_usual_gradients_are_not(tmp_path: Path) -> None:
     run = started(tmp_path)
     run.trainer.fit(run.module, run.data)
-    assert run.trouble.report() == "" and not list(tmp_path.glob("*.json"))
+    assert run.watchers.trouble.report() == "" and not list(tmp_path.glob("*.json"))

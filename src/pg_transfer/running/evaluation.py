@@ -16,8 +16,9 @@ from pg_transfer.reporting.answers import file_name, read_answers
 from pg_transfer.reporting.page import Side
 from pg_transfer.reporting.record import Record, write_record
 from pg_transfer.reporting.report import NOTHING, Report, build_report, cells
-from pg_transfer.running.assemble import Run, assemble, build_task
+from pg_transfer.running.assemble import Run, assemble
 from pg_transfer.running.mixing import move_data
+from pg_transfer.running.parts import build_task
 from pg_transfer.sources.run_settings import read_run_settings
 from pg_transfer.task import Scores
 from pg_transfer.training.weights import BEST, LAST, SUFFIXES
@@ -141,7 +142,8 @@ def report_run(
     facts = {"step": run.step, "decoding": run.module.decoding.label or "greedy"}
     report = build_report(
         scores, run.task.formulas_of, **what(settings),
-        facts=facts, notes=[*run.remarks, *run.left_out.remarks(list(scores))], before=before,
+        facts=facts, before=before,
+        notes=[*run.remarks, *run.watchers.left_out.remarks(list(scores))],
     )  # fmt: skip
     show_report(report, run.folder / f"{name}.md")
     run.scorer.forget()

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
-import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,13 +15,19 @@ from pg_transfer.planning.asked import AUTO, settled_micro_batch
 from pg_transfer.planning.room import gb
 from pg_transfer.planning.shortage import by_part, shortage_explained
 from pg_transfer.process.console import CONSOLE, end_stopped, facts_table, say, score_table
-from pg_transfer.process.processes import started_from_outside
 from pg_transfer.process.secrecy import refuse_secrets
 from pg_transfer.process.stopping import Requests, Stopped
 from pg_transfer.reporting.answers import write_whole
 from pg_transfer.reporting.scores_file import read_scores
 from pg_transfer.running.assemble import Run, assemble
 from pg_transfer.running.evaluation import report_run
+from pg_transfer.running.folder import (
+    keep_tokenizer,
+    remove_empty,
+    require_one_folder,
+    require_same_run,
+    resume_command,
+)
 from pg_transfer.running.mixing import with_components
 from pg_transfer.running.settings import refuse_odd_values
 from pg_transfer.sources.run_settings import CONFIG, anchored, parse_settings
@@ -36,15 +39,6 @@ from pg_transfer.training.replacing import settle
 from pg_transfer.training.streams import told_shares
 from pg_transfer.training.tuning import tuning_table
 from pg_transfer.training.weights import BEST, LAST
-
-# Settings under which a run computes the same, but for rounding and what dropout draws.
-WHERE = (
-    "trainer.accelerator:", "trainer.devices:", "trainer.num_nodes:", "trainer.strategy",
-    "trainer.inference_mode:", "micro_batch:", "workers:",
-)  # fmt: skip
-
-# Settings that change none of a run's numbers.
-FREE = ("run", "logger.", "image_cache", "checkpoint_minutes", "pictured", "page")
 
 
 def transfer(config: DictConfig) -> float | None:
@@ -114,16 +108,17 @@ def learn_and_score(run: Run, config: DictConfig, last: Path) -> None:
         say(f"{goes_on}: {shlex.join(resume_command(folder))}")
         raise
     report_run(run, config, after, name="report", before=before)
-    if run.tracker is not None:
-        end_tracking(run, run.tracker)
-    if cut := run.cuts.report():
+    if run.watchers.tracker is not None:
+        end_tracking(run, run.watchers.tracker)
+    if cut := run.watchers.cuts.report():
         say(f"cut: {cut}")
-    if large := run.trouble.report():
+    if large := run.watchers.trouble.report():
         say(f"gradients: {large}")
     show_end(
         folder, updates=run.trainer.global_step, reason=why_it_ended_early(run),
-        best=run.best, best_step=run.keeper.best_step, measured=run.speed.report(),
-        tracker="" if run.tracker is None else run.tracker.where,
+        best=run.best, best_step=run.watchers.keeper.best_step,
+        measured=run.watchers.speed.report(),
+        tracker="" if run.watchers.tracker is None else run.watchers.tracker.where,
         prompt=run.data.examples(run.report[0])[0].prefix,
         form="huggingface" if config.tuning.adapters is None else "adapter",
     )  # fmt: skip
@@ -132,7 +127,7 @@ def learn_and_score(run: Run, config: DictConfig, last: Path) -> None:
 def why_it_ended_early(run: Run) -> str:
     """The reason; empty if it was trained to its end."""
     is_whole = run.trainer.global_step >= run.data.steps
-    return "" if is_whole or run.stopper is None else run.stopper.reason
+    return "" if is_whole or run.watchers.stopper is None else run.watchers.stopper.reason
 
 
 def micro_batch_of(config: DictConfig, folder: Path) -> int:
@@ -165,7 +160,7 @@ def score_before(run: Run, *, is_done: bool) -> dict[str, Scores]:
 def end_tracking(run: Run, tracker: Guard) -> None:
     """Hands over the best weights, if they are wanted there, and ends the run there."""
     if tracker.tracker.log_model and run.trainer.is_global_zero:
-        facts = {"step": run.keeper.best_step or 0, run.best.metric: run.best.value}
+        facts = {"step": run.watchers.keeper.best_step or 0, run.best.metric: run.best.value}
         tracker.log_best(best_model(run.folder, run.folder / "checkpoints" / BEST, facts))
     tracker.finish()
 
@@ -203,79 +198,6 @@ def resolve(config: DictConfig, folder: Path) -> DictConfig:
     resolved.run = str(folder)
     resolved.task_name = HydraConfig.get().runtime.choices["task"]
     return resolved
-
-
-def remove_empty(folder: Path) -> None:
-    """Removes what Hydra has made for a run that came to nothing; no folder of the user's."""
-    made = [folder]
-    if folder.parent.name.startswith(f"{HydraConfig.get().runtime.choices['task']}-"):
-        made.append(folder.parent)
-    for one in made:
-        with suppress(OSError):  # there is something in it
-            one.rmdir()
-
-
-def require_one_folder() -> None:
-    """Raises ValueError where each of several processes would name a folder by its own clock."""
-    overrides = HydraConfig.get().overrides
-    given = any(one.startswith("run=") for one in overrides.task)
-    given |= any(one.startswith("hydra.run.dir=") for one in overrides.hydra)
-    if started_from_outside() > 1 and not given:
-        raise ValueError(
-            f"{started_from_outside()} processes were started by torchrun or SLURM, and each would "
-            f"write to a folder of its own: name one for all of them with run=runs/..., which also "
-            f"goes on with the run when the same command is given again"
-        )
-
-
-def require_same_run(folder: Path, config: DictConfig) -> None:
-    """Raises ValueError if `folder` holds a run with settings that would make it another one."""
-    if not (folder / CONFIG).is_file():
-        return
-    old, new = (
-        dict(flattened(OmegaConf.to_container(settings)))
-        for settings in (parse_settings(folder / CONFIG), config)
-    )
-    changed = [
-        f"{key}: {old.get(key)} there, {new.get(key)} now"
-        for key in sorted(old.keys() | new.keys())
-        if not key.startswith(FREE) and old.get(key) != new.get(key)
-    ]
-    elsewhere = [change for change in changed if change.startswith(WHERE)]
-    if changed == elsewhere:
-        for change in changed:
-            say(f"note: the run goes on elsewhere, {change}")
-    else:
-        raise ValueError(
-            f"run={folder} holds another run; repeat its settings to go on with it, or choose "
-            f"another folder. Different are: {'; '.join(changed)}"
-        )
-
-
-def flattened(settings: object, path: str = "") -> list[tuple[str, object]]:
-    """Every leaf of nested settings with its dotted name."""
-    if not isinstance(settings, dict):
-        return [(path, settings)]
-    return [
-        leaf
-        for key, value in settings.items()
-        for leaf in flattened(value, f"{path}.{key}" if path else str(key))
-    ]
-
-
-def resume_command(folder: Path) -> list[str]:
-    """What to type to go on with the run in `folder`."""
-    options = [option for option in sys.argv[1:] if not option.startswith("run=")]
-    return ["python", "train.py", *options, f"run={folder}"]
-
-
-def keep_tokenizer(path: Path, folder: Path) -> None:
-    """Copies the tokenizer into the run's folder, where scoring and answering look for it."""
-    copy = folder / f"tokenizer{path.suffix}"
-    if not copy.exists():
-        unfinished = copy.with_name(f"{copy.name}.part")
-        shutil.copyfile(path, unfinished)
-        unfinished.replace(copy)
 
 
 def plan(run: Run) -> list[tuple[str, str]]:

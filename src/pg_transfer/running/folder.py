@@ -1,0 +1,97 @@
+"""The folder of a run: which run it holds, how to go on with it, what is kept there."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from pg_transfer.process.console import say
+from pg_transfer.process.processes import started_from_outside
+from pg_transfer.sources.run_settings import CONFIG, parse_settings
+
+# Settings under which a run computes the same, but for rounding and what dropout draws.
+WHERE = (
+    "trainer.accelerator:", "trainer.devices:", "trainer.num_nodes:", "trainer.strategy",
+    "trainer.inference_mode:", "micro_batch:", "workers:",
+)  # fmt: skip
+
+# Settings that change none of a run's numbers.
+FREE = ("run", "logger.", "image_cache", "checkpoint_minutes", "pictured", "page")
+
+
+def require_one_folder() -> None:
+    """Raises ValueError where each of several processes would name a folder by its own clock."""
+    overrides = HydraConfig.get().overrides
+    given = any(one.startswith("run=") for one in overrides.task)
+    given |= any(one.startswith("hydra.run.dir=") for one in overrides.hydra)
+    if started_from_outside() > 1 and not given:
+        raise ValueError(
+            f"{started_from_outside()} processes were started by torchrun or SLURM, and each would "
+            f"write to a folder of its own: name one for all of them with run=runs/..., which also "
+            f"goes on with the run when the same command is given again"
+        )
+
+
+def require_same_run(folder: Path, config: DictConfig) -> None:
+    """Raises ValueError if `folder` holds a run with settings that would make it another one."""
+    if not (folder / CONFIG).is_file():
+        return
+    old, new = (
+        dict(flattened(OmegaConf.to_container(settings)))
+        for settings in (parse_settings(folder / CONFIG), config)
+    )
+    changed = [
+        f"{key}: {old.get(key)} there, {new.get(key)} now"
+        for key in sorted(old.keys() | new.keys())
+        if not key.startswith(FREE) and old.get(key) != new.get(key)
+    ]
+    elsewhere = [change for change in changed if change.startswith(WHERE)]
+    if changed == elsewhere:
+        for change in changed:
+            say(f"note: the run goes on elsewhere, {change}")
+    else:
+        raise ValueError(
+            f"run={folder} holds another run; repeat its settings to go on with it, or choose "
+            f"another folder. Different are: {'; '.join(changed)}"
+        )
+
+
+def flattened(settings: object, path: str = "") -> list[tuple[str, object]]:
+    """Every leaf of nested settings with its dotted name."""
+    if not isinstance(settings, dict):
+        return [(path, settings)]
+    return [
+        leaf
+        for key, value in settings.items()
+        for leaf in flattened(value, f"{path}.{key}" if path else str(key))
+    ]
+
+
+def resume_command(folder: Path) -> list[str]:
+    """What to type to go on with the run in `folder`."""
+    options = [option for option in sys.argv[1:] if not option.startswith("run=")]
+    return ["python", "train.py", *options, f"run={folder}"]
+
+
+def keep_tokenizer(path: Path, folder: Path) -> None:
+    """Copies the tokenizer into the run's folder, where scoring and answering look for it."""
+    copy = folder / f"tokenizer{path.suffix}"
+    if not copy.exists():
+        unfinished = copy.with_name(f"{copy.name}.part")
+        shutil.copyfile(path, unfinished)
+        unfinished.replace(copy)
+
+
+def remove_empty(folder: Path) -> None:
+    """Removes what Hydra has made for a run that came to nothing; no folder of the user's."""
+    made = [folder]
+    if folder.parent.name.startswith(f"{HydraConfig.get().runtime.choices['task']}-"):
+        made.append(folder.parent)
+    for one in made:
+        with suppress(OSError):  # there is something in it
+            one.rmdir()

@@ -1,0 +1,194 @@
+"""The parts of a run, each from its settings: task, loaders, model, trainer, tracker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.loggers.logger import Logger
+from omegaconf import DictConfig, OmegaConf
+
+from pg_transfer.model.config import released
+from pg_transfer.model.paligemma import PaliGemma
+from pg_transfer.process.console import say
+from pg_transfer.process.launching import refuse_ranks_of_their_own
+from pg_transfer.running.settings import (
+    read_antialias,
+    read_component_antialias,
+    refuse_foreign_codec,
+)
+from pg_transfer.sources.loading import tokenizer_of
+from pg_transfer.sources.models import start
+from pg_transfer.task import Task
+from pg_transfer.text.tokenizer import Tokenizer
+from pg_transfer.tracking.code_version import code_version
+from pg_transfer.tracking.guard import Guard
+from pg_transfer.tracking.plain import Plain
+from pg_transfer.tracking.tracker import Told, Tracker
+from pg_transfer.training.batches import Reader, accumulation
+from pg_transfer.training.data import TransferData
+from pg_transfer.training.prepared_images import PreparedImages
+from pg_transfer.training.recipe import Recipe
+from pg_transfer.training.sharding import FullySharded
+from pg_transfer.training.tuning import Tuning
+from pg_transfer.training.weights import WholeFiles
+
+
+def build_task(config: DictConfig) -> Task:
+    """The task, its files looked at and its mask codec fit for the model."""
+    task: Task = instantiate(config.task)
+    weights = config.model.weights
+    # Neither a Gemma that is to be joined to a SigLIP nor the tiny model knows the official codec.
+    if isinstance(weights, str) and config.model.size != "tiny":
+        refuse_foreign_codec(task, weights)
+    return task
+
+
+def build_data(
+    config: DictConfig, task: Task, tokenizer: Tokenizer, recipe: Recipe
+) -> TransferData:
+    """The loaders."""
+    antialias, antialias_of = read_antialias(config), read_component_antialias(config)
+    folder = config.get("image_cache")  # runs of earlier versions do not have it
+    every = (antialias, *antialias_of.values())
+    flags = {flag for one in every for flag in (one.train, one.evaluate)} if folder else set()
+    reader = Reader(
+        task=task,
+        tokenizer=tokenizer,
+        resolution=config.resolution,
+        text_length=recipe.text_length,
+        antialias=antialias,
+        antialias_of=antialias_of,
+        prepared={
+            flag: PreparedImages(Path(folder), resolution=config.resolution, antialias=flag)
+            for flag in flags
+        },
+        skips=config.get("on_error") == "skip",
+    )
+    return TransferData(
+        reader,
+        train=config.splits.train,
+        validate=config.splits.validate,
+        batch_size=recipe.batch_size,
+        micro_batch=config.micro_batch,
+        evaluation_batch=config.evaluation_batch,
+        workers=config.workers,
+        seed=config.seed,
+    )
+
+
+def build_trainer(
+    config: DictConfig,
+    recipe: Recipe,
+    *,
+    steps: int,
+    callbacks: list[Callback],
+    loggers: list[Logger],
+) -> Trainer:
+    """The Lightning trainer, to which the whole run is one pass over one loader.
+
+    Args:
+        config: of the run.
+        recipe: of the run.
+        steps: updates, of a run that learns.
+        callbacks: in the order in which they are called.
+        loggers: of a run that learns; none for one that only scores.
+
+    Raises:
+        ValueError: the batch cannot be cut into micro-batches, or validations are too many.
+    """
+    learns = bool(loggers)
+    if learns and not 1 <= config.validations <= steps:
+        raise ValueError(f"validations={config.validations} is not between 1 and {steps} updates")
+    try:
+        trainer: Trainer = instantiate(
+            config.trainer,
+            max_epochs=1,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            enable_model_summary=False,
+            enable_checkpointing=False,
+            logger=loggers,
+            callbacks=callbacks,
+        )
+    except InstantiationException as error:
+        if isinstance(error.__cause__, MisconfigurationException):
+            chosen = " ".join(
+                f"trainer.{name}={config.trainer[name]}"
+                for name in ("accelerator", "devices", "strategy", "precision")
+            )
+            raise ValueError(f"{chosen}: {error.__cause__}") from error
+        raise
+    refuse_ranks_of_their_own(trainer)
+    trainer.strategy.checkpoint_io = WholeFiles()
+    if learns:
+        passes = accumulation(recipe.batch_size, config.micro_batch, trainer.world_size)
+        trainer.accumulate_grad_batches = passes
+        trainer.val_check_interval = passes * (steps // config.validations)
+    return trainer
+
+
+def refuse_sharded_bits(trainer: Trainer, tuning: Tuning) -> None:
+    """Raises ValueError where weights of 4 bits would have to be cut into pieces."""
+    kind = None if tuning.adapters is None else tuning.adapters.kind
+    if isinstance(trainer.strategy, FullySharded) and kind == "qlora":
+        raise ValueError(
+            "tuning=qlora with trainer=fsdp: weights of 4 bits cannot be shared out by processes. "
+            "Take trainer=ddp, where each process holds them all, or tuning=lora"
+        )
+
+
+def build_tracker(config: DictConfig, folder: Path) -> Guard | None:
+    """What follows the run besides its folder; None if nothing does."""
+    if not config.get("logger"):
+        return None
+    built = instantiate(config.logger, _convert_="all")
+    settings = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    task = config.get("task_name") or config.task._target_.rpartition(".")[2]
+    told = Told(folder, f"{task}-{config.resolution} {folder.name}", settings, code_version())
+    return Guard(built if isinstance(built, Tracker) else Plain(built), told, say=say)
+
+
+def read_tokenizer(config: DictConfig) -> Tokenizer:
+    """The model's tokenizer; from the hub where it is not at hand."""
+    return tokenizer_of(config.model.tokenizer)
+
+
+def build_model(
+    config: DictConfig, recipe: Recipe, tuning: Tuning, *, vocabulary: int, is_empty: bool
+) -> PaliGemma:
+    """The model with its starting weights: read, or drawn where there are none to read.
+
+    It has no adapters yet; what will not be trained is in the dtype that it is kept in.
+
+    Args:
+        config: of the run.
+        recipe: of the run.
+        tuning: of the run.
+        vocabulary: tokens that the tokenizer has.
+        is_empty: build it without weights, on the meta device, to be filled from a checkpoint.
+
+    Raises:
+        ValueError: the tokenizer is not this model's.
+    """
+    sizes = released(config.model.size, resolution=config.resolution, dropout=config.recipe.dropout)
+    if sizes.language.vocabulary != vocabulary:
+        raise ValueError(
+            f"model.tokenizer={config.model.tokenizer} has {vocabulary} tokens and model.size="
+            f"{config.model.size} has {sizes.language.vocabulary} rows for them"
+        )
+    with torch.device("meta"):
+        model = PaliGemma(sizes, rematerialise=config.model.rematerialise)
+    tuning.store(model, recipe)
+    if is_empty:
+        return model
+    # Runs of earlier versions do not have `resample`.
+    resample = config.model.get("resample", False)
+    for remark in start(model, config.model.weights, seed=config.seed, resample=resample):
+        say(f"note: {remark}")
+    return model

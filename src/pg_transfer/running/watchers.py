@@ -1,0 +1,114 @@
+"""What looks on while a run learns and answers: scores, counts, saves, stops, follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightning.pytorch import Callback
+from lightning.pytorch.loggers.logger import Logger
+from omegaconf import DictConfig
+
+from pg_transfer.display.progress import Progress
+from pg_transfer.display.samples import ShowSamples
+from pg_transfer.process.stopping import Requests
+from pg_transfer.running.parts import build_tracker
+from pg_transfer.text.tokenizer import Tokenizer
+from pg_transfer.tracking.follow import Follow
+from pg_transfer.tracking.guard import Guard
+from pg_transfer.training.checkpoints import KeepCheckpoints
+from pg_transfer.training.data import TransferData
+from pg_transfer.training.ending import EndTogether
+from pg_transfer.training.left_out import LeftOut
+from pg_transfer.training.metrics_log import KeepLog, MetricsLog
+from pg_transfer.training.scoring import ScoreTask
+from pg_transfer.training.stop_when_asked import StopWhenAsked
+from pg_transfer.training.stopping import StopEarly
+from pg_transfer.training.telling import TellScores
+from pg_transfer.training.trouble import TellTrouble
+from pg_transfer.training.watching import CountCuts, RatesByPart, Speedometer
+from pg_transfer.training.weights import LAST
+
+
+@dataclass(frozen=True, slots=True)
+class Watchers:
+    """What the trainer calls, and those of them that are asked at the end.
+
+    Attributes:
+        scorer: keeps answers and scores.
+        keeper: knows the best score.
+        stopper: ends the training early, if it may.
+        tracker: where the run is followed besides its folder, if it is.
+        called: all of them, in the order in which Lightning calls them.
+        loggers: of a run that learns.
+    """
+
+    scorer: ScoreTask
+    cuts: CountCuts
+    left_out: LeftOut
+    trouble: TellTrouble
+    speed: Speedometer
+    keeper: KeepCheckpoints
+    stopper: StopEarly | None
+    tracker: Guard | None
+    called: list[Callback]
+    loggers: list[Logger]
+
+
+def build_watchers(
+    config: DictConfig,
+    data: TransferData,
+    tokenizer: Tokenizer,
+    folder: Path,
+    *,
+    learns: bool,
+    label: str,
+    requests: Requests | None,
+) -> Watchers:
+    """The watchers of a run.
+
+    Args:
+        config: of the run.
+        data: its loaders.
+        tokenizer: of its model.
+        folder: where they write.
+        learns: it does not only score.
+        label: how it answers, for the names of files.
+        requests: to stop, if there may be any.
+
+    Raises:
+        ValueError: `page` is below zero, or the tracker is set up wrongly.
+    """
+    if config.page < 0:
+        raise ValueError(f"page={config.page} is no number of examples; 0 is for no page")
+    scorer = ScoreTask(
+        data, tokenizer, folder=folder, pictured=config.pictured, page=config.page, label=label
+    )
+    cuts = CountCuts(data, scorer, action=config.on_cut)
+    keeper = KeepCheckpoints(folder / "checkpoints", scorer, minutes=config.checkpoint_minutes)
+    speed = Speedometer(config.recipe.batch_size)
+    left_out, trouble = LeftOut(data, scorer, folder=folder), TellTrouble(data, folder=folder)
+    teller = TellScores(folder, data, scorer)
+    called: list[Callback] = [
+        Progress(scorer), speed, RatesByPart(), cuts, scorer, left_out, trouble, teller
+    ]  # fmt: skip
+    stopper = None
+    if learns and config.patience is not None:
+        stopper = StopEarly(scorer, patience=config.patience)
+        called.append(stopper)
+    called += [keeper, ShowSamples(scorer, keeper, count=config.get("samples", 0))]
+    if requests is not None:
+        called.append(StopWhenAsked(requests, keeper))
+    loggers: list[Logger] = []
+    if learns:
+        log = MetricsLog(folder, goes_on=(folder / "checkpoints" / LAST).exists())
+        loggers.append(log)
+        called.append(KeepLog(log))
+    tracker = build_tracker(config, folder) if learns else None
+    if tracker is not None:
+        loggers.append(tracker)
+        called.append(Follow(tracker, scorer))
+    called.append(EndTogether())
+    return Watchers(
+        scorer, cuts, left_out, trouble, speed, keeper, stopper, tracker, called, loggers
+    )
