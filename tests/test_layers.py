@@ -97,7 +97,8 @@ ALLOWED = {
     ),
     "command": "project",
     "consolidate": "process.console training",
-    "export": (
+    "export": "model process.console sources.hub sources.loading sources.models exporting",
+    "exporting": (
         "text model adapters process.console sources.hub sources.loading sources.models "
         "sources.run_settings"
     ),
@@ -123,7 +124,7 @@ RESERVED = {
     "matplotlib": "sweeping.plot",
     "torch": (
         "model adapters segmentation.codec training planning answering sources.loading "
-        "sources.models sweeping.places running.parts running.settings export"
+        "sources.models sweeping.places running.parts running.settings export exporting"
     ),
     "peft": "adapters",
     "wandb": "tracking",

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from pg_transfer import export as module
 from pg_transfer.export import FORMATS, export, finished
+from pg_transfer.exporting import whole
 from pg_transfer.model.checkpoint import safetensors_files
 from pg_transfer.model.checkpoint.safetensors_files import write_tensors
 from tests.exchange.conftest import ROOT
@@ -59,8 +59,8 @@ def test_a_merge_that_goes_wrong_is_noticed(run, tmp_path: Path, monkeypatch) ->
                 parameter.data.zero_()
         merge(model)
 
-    merge = module.merge
-    monkeypatch.setattr(module, "merge", forget)
+    merge = whole.merge
+    monkeypatch.setattr(whole, "merge", forget)
     with pytest.raises(ValueError, match=r"merged and unmerged adapters differ in their logits"):
         export(run("lora"), tmp_path / "out", format="big_vision", checkpoint="best")
     assert list(tmp_path.iterdir()) == []
@@ -88,7 +88,7 @@ def test_what_is_refused(run, tmp_path: Path, monkeypatch) -> None:
     with pytest.raises(FileNotFoundError, match=r"no checkpoint .*last.ckpt; in its folder: best"):
         export(full, tmp_path / "out", format="huggingface")
     usage = namedtuple("usage", "free")
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: usage(10**6))
+    monkeypatch.setattr(whole.shutil, "disk_usage", lambda _: usage(10**6))
     with pytest.raises(ValueError, match=r"has 0\.0 GB free, and the weights take 0\.0"):
         export(full, tmp_path / "out", format="big_vision", checkpoint="best")
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]

@@ -1,0 +1,1 @@
+"""Models in the files of others, compared with what was written."""
