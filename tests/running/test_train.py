@@ -166,12 +166,12 @@ def table(printed: str, metric: str) -> list[float]:
 @pytest.mark.slow
 def test_the_first_run_really_learns(tmp_path: Path) -> None:
     printed = command(str(ROOT / "train.py"), "run=first", folder=tmp_path)
-    for metric, least in {"mIoU": 60, "box_accuracy@0.5": 60}.items():
+    for metric, least in {"mIoU": 85, "box_accuracy@0.5": 85}.items():
         before, after, *_ = table(printed, metric)
         assert before < 5 and after > least, printed
     assert table(printed, "invalid")[1] < 10
     run = tmp_path / "first"
-    assert {path.name for path in run.iterdir()} == {
+    assert {path.name for path in run.iterdir()} - {"large_gradients.json"} == {
         "config.yaml", "metrics.csv", "checkpoints", "answers", "pictures", "pages",
         "report.json", "report.md", "scores.jsonl", "tokenizer.model",
     }  # fmt: skip
@@ -180,7 +180,7 @@ def test_the_first_run_really_learns(tmp_path: Path) -> None:
         assert grid.size > (500, 500)
 
     again = command(str(ROOT / "evaluate.py"), "run=first", folder=tmp_path)
-    saved = next((run / "answers").glob("test-step000896.jsonl"))
+    saved = next((run / "answers").glob("test-step001344.jsonl"))
     rescored = command(
         str(ROOT / "evaluate.py"), "run=first", "split=test", f"answers={saved}", folder=tmp_path
     )
