@@ -119,6 +119,7 @@ class CocoCaptions(Task):
 
     @property
     def departures(self) -> Sequence[str]:
+        """That the splits are COCO's own, where Karpathy's file is not there."""
         if len(self.annotations) == 1:
             return ()
         names = " and ".join(path.name for path in self.annotations)
@@ -169,6 +170,7 @@ class CocoCaptions(Task):
         return [{"image_id": int(answer.example.id), "caption": answer.text} for answer in answers]
 
     def kind(self, example: Example) -> str:
+        """The domain of an image of NoCaps: in, near or out of COCO's; otherwise empty."""
         return example.reference or ""
 
     def _read(self, name: str) -> list[Example]:

@@ -74,10 +74,12 @@ class Custom(Task):
 
     @property
     def findings(self) -> Sequence[str]:
+        """What was recognised and chosen, and whose recipe it is."""
         return (*self.data.findings, RECIPE)
 
     @property
     def formulas(self) -> Mapping[str, Formula]:  # type: ignore[override]
+        """Those of the metric that was asked for or chosen."""
         return formulas_of(self.data.metric)
 
     @cached_property

@@ -85,6 +85,7 @@ class Mixture(Task):
 
     @property
     def sizes(self) -> Mapping[str, int]:  # type: ignore[override]
+        """Those of all tasks, by `component/split`."""
         return {
             f"{name}/{split}": size
             for name, one in self.components.items()
@@ -93,6 +94,7 @@ class Mixture(Task):
 
     @property
     def departures(self) -> Sequence[str]:
+        """Those of all tasks, and of each that alone would be answered by another search."""
         told = ["several tasks are learnt at once; nothing is published for that"]
         for name, one in self.components.items():
             told += [f"{name}: {departure}" for departure in one.task.departures]
@@ -105,6 +107,7 @@ class Mixture(Task):
 
     @property
     def findings(self) -> Sequence[str]:
+        """Those of all tasks, each after its task's name."""
         return [
             f"{name}: {finding}"
             for name, one in self.components.items()
@@ -170,6 +173,7 @@ class Mixture(Task):
         }
 
     def component(self, example: Example) -> str:
+        """The name of the task that the example is of."""
         return example.reference.component
 
     def kind(self, example: Example) -> str:
@@ -250,6 +254,7 @@ class Marked(Computed[Example]):
         return len(self._examples)
 
     def at(self, row: int) -> Example:
+        """The task's example in that row, its id and reference told apart from others'."""
         return self._marked(self._examples[row])
 
     def __iter__(self) -> Iterator[Example]:

@@ -101,10 +101,12 @@ class RSVQA(Task):
 
     @property
     def sizes(self) -> Mapping[str, int]:
+        """Questions of each split, by whether numeric types are taken."""
         return {split: sizes[self.numeric] for split, sizes in self.published_sizes.items()}
 
     @property
     def departures(self) -> Sequence[str]:
+        """That numeric types are taken, if they are."""
         if not self.numeric:
             return ()
         return (
@@ -133,6 +135,7 @@ class RSVQA(Task):
         )
 
     def kind(self, example: Example) -> str:
+        """The question's type."""
         return example.reference
 
     def _read(self, name: str) -> Sequence[Example]:

@@ -121,6 +121,11 @@ class Shapes(ReferringTask):
     """One referring expression for each of as many pictures as `SPLITS` says."""
 
     def examples(self, split: str) -> Sequence[Example]:
+        """The examples of `split`, drawn when they are looked at and the same on every machine.
+
+        Raises:
+            ValueError: no such split; the message names those there are.
+        """
         if split not in SPLITS:
             raise ValueError(f"shapes has no split {split!r}; it has {', '.join(SPLITS)}")
         chance = Random(f"shapes {split}")

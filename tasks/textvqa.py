@@ -69,6 +69,7 @@ class Turned:
     """Counter-clockwise."""
 
     def __call__(self) -> np.ndarray:
+        """The pixels, uint8 [H, W, 3]."""
         return np.ascontiguousarray(np.rot90(open_image(self.path), self.quarters))
 
 
@@ -104,6 +105,7 @@ class TextVQA(Task):
 
     @property
     def departures(self) -> Sequence[str]:
+        """That images are left turned, where no table of rotations is at hand."""
         if self.rotations:
             return ()
         return (

@@ -35,11 +35,17 @@ class ProcessLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
+        """Keeps what is known of the sweep; `task_function` is not: every run is a process."""
         self.hydra_context, self.config = hydra_context, config
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
+        """Runs the batch and waits for its end; of each run, in order, its score or its error.
+
+        See `pg_transfer.sweeping.multirun.launch_batch`, which is imported here because Hydra reads
+        this file at every start.
+        """
         from pg_transfer.sweeping.multirun import launch_batch
 
         return launch_batch(

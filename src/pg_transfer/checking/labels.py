@@ -27,12 +27,15 @@ class Targets(Task):
         self._codec = getattr(task, "mask_codec", None)
 
     def examples(self, split: str) -> Sequence[Example]:
+        """The task's own."""
         return self.task.examples(split)
 
     def score(self, answers: Sequence[Answer]) -> Scores:
+        """The task's own verdict, which a page of targets does not ask for."""
         return self.task.score(answers)
 
     def kind(self, example: Example) -> str:
+        """The task's own, by which the page can be filtered."""
         return self.task.kind(example)
 
     def outlines(self, answer: Answer) -> list[Outline]:

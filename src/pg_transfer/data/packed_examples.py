@@ -58,6 +58,7 @@ class Texts(Computed[str]):
         return len(self._ends)
 
     def at(self, row: int) -> str:
+        """The text in that row, decoded anew each time; half a character comes back as it came."""
         start = self._ends[row - 1] if row else 0
         return self._bytes[start : self._ends[row]].decode(errors="surrogatepass")
 
@@ -95,6 +96,7 @@ class Repeated(Computed[Value], Generic[Value]):
         return len(self._chosen)
 
     def at(self, row: int) -> Value:
+        """The value in that row: for equal values the very same object."""
         return self.different[self._chosen[row]]
 
 
@@ -118,6 +120,7 @@ class PackedExamples(Computed[Example]):
         return len(self._columns[0])
 
     def at(self, row: int) -> Example:
+        """The example in that row, a new object each time."""
         return Example(*[column.at(row) for column in self._columns])
 
     def __iter__(self) -> Iterator[Example]:
@@ -134,6 +137,7 @@ class Chosen(Computed[T]):
         return len(self._rows)
 
     def at(self, row: int) -> T:
+        """The element whose number is the one in that row of `rows`."""
         return self._elements[self._rows[row]]
 
 
@@ -148,5 +152,6 @@ class Joined(Computed[T]):
         return self._ends[-1] if self._ends else 0
 
     def at(self, row: int) -> T:
+        """The element in that row, counted from the first of the first part."""
         part = bisect_right(self._ends, row)
         return self._parts[part][row - (self._ends[part - 1] if part else 0)]

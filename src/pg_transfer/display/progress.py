@@ -67,9 +67,11 @@ class Progress(ProgressBar):
         self._is_shown = False
 
     def enable(self) -> None:
+        """Takes `disable` back."""
         self._is_shown = True
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draws the bar as far as the run has come, and starts the clock."""
         passes = trainer.accumulate_grad_batches
         every = max(1, int(trainer.val_check_batch or 0) // passes)
         self._clock = Clock(self.scorer.data.steps, every)
@@ -84,6 +86,7 @@ class Progress(ProgressBar):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        """Brings the bar up to date, or prints a line, if the last time was long enough ago."""
         now = time.monotonic()
         pause = LINE_SECONDS if self._bars is None else REDRAWN_SECONDS
         is_last = trainer.global_step == self._clock.updates
@@ -98,6 +101,7 @@ class Progress(ProgressBar):
             self._print(f"update {trainer.global_step:,} of {self._clock.updates:,}: {facts}")
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Adds a bar for the answers; their time is counted apart from that of updates."""
         now = time.monotonic()
         self._clock.training += now - self._since
         self._since = now
@@ -114,10 +118,12 @@ class Progress(ProgressBar):
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *_: Any, **__: Any
     ) -> None:
+        """Moves the bar of the answers on."""
         if self._bars is not None:
             self._bars.advance(self._answering)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Takes the bar of the answers away; what it took counts in the time left."""
         now = time.monotonic()
         self._clock.validating += now - self._since
         self._clock.validations += 1
@@ -128,11 +134,13 @@ class Progress(ProgressBar):
             self._close()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Takes the bar away, so that the summary stands on a clean screen."""
         self._close()
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
+        """Takes the bar away, so that the error is not drawn over."""
         self._close()
 
     def _facts(self, trainer: Trainer, spent: float) -> str:

@@ -30,6 +30,7 @@ class ShowSamples(Callback):
         self.scorer, self.keeper, self.count = scorer, keeper, count
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Prints them, on the first process and while training alone."""
         if trainer.state.fn != TrainerFn.FITTING or not trainer.is_global_zero:
             return
         split, updates = self.scorer.split, self.scorer.data.steps

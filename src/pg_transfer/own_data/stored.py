@@ -30,6 +30,11 @@ class StoredImage(ABC):
         """The file's content."""
 
     def __call__(self) -> np.ndarray:
+        """The pixels, uint8 [H, W, 3].
+
+        Raises:
+            ValueError: the content is no image, or a damaged one; the message has `name`.
+        """
         return open_image(Content(self.name, self.read()))
 
     @property
@@ -49,9 +54,11 @@ class ImageInTar(StoredImage):
 
     @property
     def name(self) -> str:
+        """`train.tar, 0001.jpg`: the archive and the file in it."""
         return f"{self.archive}, {self.member}"
 
     def read(self) -> bytes:
+        """The file's content, for which no more of the archive is read."""
         with self.archive.open("rb") as file:
             file.seek(self.start)
             return file.read(self.length)
@@ -69,9 +76,11 @@ class ImageInDataset(StoredImage):
 
     @property
     def name(self) -> str:
+        """`row 12, image`: rows are counted from 1."""
         return f"row {self.row + 1}, {self.column}"
 
     def read(self) -> bytes:
+        """The content that the cell holds, or that of the file which it names."""
         cell = self.dataset[self.row][self.column]
         image = cell if self.number is None else cell[self.number]
         return image["bytes"] if image["bytes"] is not None else Path(image["path"]).read_bytes()

@@ -46,6 +46,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
+        """Features of the same shape, [B, width, H, W]."""
         return features + self.net(features)
 
 
@@ -96,6 +97,7 @@ class MaskNetwork(nn.Module):
 
     @property
     def codebook(self) -> Codebook:
+        """The code vectors; the attribute's own name is the one in the official file."""
         return self._vq_vae
 
     def latents(self, masks: Tensor) -> Tensor:

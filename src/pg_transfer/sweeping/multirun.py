@@ -126,6 +126,7 @@ class Batch:
                 say(f"trial {earlier.number} is finished already")
 
     def next(self) -> Work | None:
+        """The next run, which is announced; None if all have been handed out."""
         if not self.waiting:
             return None
         work = self.waiting.pop(0)
@@ -133,10 +134,12 @@ class Batch:
         return work
 
     def heard(self, trial: Trial, scores: Sequence[Score]) -> str:
+        """Prints the scores; empty, as no run of a list that is given beforehand is given up."""
         tell_scores(trial, scores)
         return ""
 
     def ended(self, trial: Trial) -> None:
+        """Prints how it ended."""
         tell_end(trial)
 
 
@@ -169,6 +172,7 @@ class NoteTrials(Callback):
     def on_job_start(
         self, config: DictConfig, *, task_function: TaskFunction, **kwargs: Any
     ) -> None:
+        """Saves the run as one that is under way; outside of a multirun nothing."""
         if config.hydra.mode == RunMode.MULTIRUN:
             if str(ROOT) not in sys.path:  # a cluster's job starts with another program
                 sys.path.insert(0, str(ROOT))
@@ -178,6 +182,7 @@ class NoteTrials(Callback):
             self.trial.save()
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Saves how it ended: finished, or failed and why."""
         if self.trial is None:
             return
         if job_return.status == JobStatus.COMPLETED:
@@ -187,4 +192,5 @@ class NoteTrials(Callback):
         self.trial = None
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Saves the sweep's table and plot, and prints the table."""
         show_summary(write_summary(Path(config.hydra.sweep.dir)))

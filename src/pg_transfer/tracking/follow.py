@@ -27,11 +27,13 @@ class Follow(Callback):
         self._is_started = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Starts the tracker on the first process, once: before, processes are not told apart."""
         if trainer.is_global_zero and not self._is_started:
             self._is_started = True
             self.guard.start()
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Hands over some of the answers; nothing if the tracker wants none."""
         if not trainer.is_global_zero or not self.guard.tracker.predictions:
             return
         split = self.scorer.split

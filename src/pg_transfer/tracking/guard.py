@@ -46,10 +46,12 @@ class Guard(Logger):
 
     @property
     def name(self) -> str:
+        """The service, as people call it."""
         return self.tracker.title
 
     @property
     def version(self) -> str:
+        """The run's name for people."""
         return self.told.name
 
     def start(self) -> None:
@@ -62,6 +64,7 @@ class Guard(Logger):
         """Nothing: the tracker is told of the settings at its start."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Numbers of an update or an evaluation; never raises, see the class."""
         self._attempt("to log numbers", lambda: self.tracker.log_metrics(metrics, step))
 
     def log_predictions(self, make: Callable[[], Predictions]) -> None:

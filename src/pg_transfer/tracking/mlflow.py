@@ -57,11 +57,13 @@ class MLflow(Tracker):
 
     @property
     def where(self) -> str:
+        """The server, or the command that serves the database, and the run's id."""
         if self.tracking_uri.startswith("http"):
             return f"{self.tracking_uri}, run {self._run_id}"
         return f"mlflow ui --backend-store-uri {self.tracking_uri}, run {self._run_id}"
 
     def start(self, run: Told) -> None:
+        """Begins or resumes the run; settings are its parameters, the code's version its tags."""
         for name, value in PATIENCE.items():
             os.environ.setdefault(name, value)
         for name in ("mlflow", "alembic", "lightning.pytorch.loggers.mlflow"):
@@ -87,6 +89,7 @@ class MLflow(Tracker):
         )
 
     def log_predictions(self, predictions: Predictions) -> None:
+        """A JSON table in the layout of MLflow's own, and the picture below `predictions/`."""
         assert isinstance(self.logger, MLFlowLogger)
         client = self.logger.experiment
         folder = f"{predictions.key}-step{predictions.step:06d}"
@@ -97,6 +100,7 @@ class MLflow(Tracker):
             client.log_artifact(self._run_id, str(predictions.picture), "predictions")
 
     def log_best(self, best: BestModel) -> None:
+        """The files below `best/`, and the facts as tags."""
         assert isinstance(self.logger, MLFlowLogger)
         for name, path in best.files.items():
             place = ["best", *name.split("/")[:-1]]
@@ -105,5 +109,6 @@ class MLflow(Tracker):
             self.logger.experiment.set_tag(self._run_id, f"best.{name}", value)
 
     def finish(self, *, is_whole: bool) -> None:
+        """Marks the run FINISHED, or FAILED if it was cut short."""
         assert isinstance(self.logger, MLFlowLogger)
         self.logger.finalize("success" if is_whole else "failed")

@@ -21,13 +21,16 @@ class Plain(Tracker):
 
     @property
     def title(self) -> str:  # type: ignore[override]
+        """The class of the logger."""
         return type(self._given).__name__
 
     @property
     def where(self) -> str:
+        """The logger's folder, or its name if it has none."""
         return str(self._given.save_dir or self._given.name)
 
     def start(self, run: Told) -> None:
+        """Hands over the settings, with the code's version among them."""
         self._given.log_hyperparams({**run.settings, "code": dict(run.code)})
 
     def log_predictions(self, predictions: Predictions) -> None:
@@ -37,4 +40,5 @@ class Plain(Tracker):
         """Nothing."""
 
     def finish(self, *, is_whole: bool) -> None:
+        """Tells the logger "success" or "failed", which are Lightning's words."""
         self._given.finalize("success" if is_whole else "failed")

@@ -38,9 +38,11 @@ class TensorBoard(Tracker):
 
     @property
     def where(self) -> str:
+        """The command that shows the run; empty before `start`."""
         return self._where
 
     def start(self, run: Told) -> None:
+        """Opens a file of events, with the settings as hyper-parameters and as a text."""
         self._where = f"tensorboard --logdir {run.folder / FOLDER}"
         self.logger = TensorBoardLogger(
             run.folder, name=FOLDER, version="", default_hp_metric=False, **self.options
@@ -50,6 +52,7 @@ class TensorBoard(Tracker):
         self.logger.experiment.add_text("settings", f"```yaml\n{text}```")
 
     def log_predictions(self, predictions: Predictions) -> None:
+        """The picture, if there is one, and the answers as a table."""
         assert isinstance(self.logger, TensorBoardLogger)
         writer = self.logger.experiment
         if predictions.picture is not None:
@@ -62,6 +65,7 @@ class TensorBoard(Tracker):
         """Nothing: TensorBoard keeps no files, and the run's folder has them."""
 
     def finish(self, *, is_whole: bool) -> None:
+        """Writes what is left; how the run ended, files of events do not tell."""
         assert isinstance(self.logger, TensorBoardLogger)
         self.logger.experiment.flush()
         self.logger.experiment.close()

@@ -77,9 +77,15 @@ class WeightsAndBiases(Tracker):
 
     @property
     def where(self) -> str:
+        """The run's page, or the command that sends it there; empty before `start`."""
         return self._where
 
     def start(self, run: Told) -> None:
+        """Begins the run, or resumes the one that the folder or a sweep's agent names.
+
+        Raises:
+            wandb.Error: it cannot begin, and not for want of an account or a network.
+        """
         import wandb
 
         if "WANDB_DATA_DIR" not in os.environ:  # else the images of tables go to the home folder
@@ -120,6 +126,7 @@ class WeightsAndBiases(Tracker):
         return experiment
 
     def log_predictions(self, predictions: Predictions) -> None:
+        """A table of answers with their images, whose boxes and masks can be switched."""
         import wandb
 
         assert isinstance(self.logger, WandbLogger)
@@ -135,6 +142,7 @@ class WeightsAndBiases(Tracker):
         self.logger.log_metrics({predictions.key: table}, step)  # type: ignore[dict-item]
 
     def log_best(self, best: BestModel) -> None:
+        """An artifact of type `model` with the alias `best`; files are not copied for it."""
         import wandb
 
         assert isinstance(self.logger, WandbLogger)
@@ -145,6 +153,7 @@ class WeightsAndBiases(Tracker):
         experiment.log_artifact(artifact, aliases=["best"])
 
     def finish(self, *, is_whole: bool) -> None:
+        """Waits until all is sent, ten minutes at most; a run cut short has the exit code 1."""
         assert isinstance(self.logger, WandbLogger)
         self.logger.experiment.finish(exit_code=0 if is_whole else 1)
         if self._moved_data:

@@ -39,11 +39,13 @@ class KeepCheckpoints(Callback):
         self._step, self._since = 0, 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts the clock of `minutes`."""
         self._step, self._since = trainer.global_step, time.monotonic()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        """Saves the last state if it is due: after whole updates, on all processes at once."""
         if trainer.global_step == self._step:
             return  # in the middle of an update
         self._step = trainer.global_step
@@ -58,16 +60,19 @@ class KeepCheckpoints(Callback):
         return bool(trainer.val_check_batch) and (batch_idx + 1) % trainer.val_check_batch == 0
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Saves the last state."""
         if trainer.state.fn == TrainerFn.FITTING:
             self.save(trainer)
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
+        """Before a validation, notes that it is still owed; see `owe_validation`."""
         if trainer.validating and trainer.state.fn == TrainerFn.FITTING:
             owe_validation(checkpoint["loops"]["fit_loop"])
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Saves the weights if their score is the best so far; of equal ones the first stay."""
         if trainer.state.fn != TrainerFn.FITTING:
             return
         score = self.scorer.results[self.scorer.split].headline.value
@@ -76,12 +81,15 @@ class KeepCheckpoints(Callback):
             self._save_best(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Saves the last state."""
         self.save(trainer)
 
     def state_dict(self) -> dict[str, Any]:
+        """The best score and its update, so that a run that goes on keeps better weights."""
         return {"best": self.best, "best_step": self.best_step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes up what `state_dict` gave."""
         self.best = state_dict["best"]
         self.best_step = state_dict.get("best_step")  # earlier versions did not keep it
 

@@ -28,6 +28,7 @@ class EndTogether(Callback):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
+        """Ends the processes that this one started, and after `MOST` seconds this one."""
         if trainer.world_size == 1:
             return
         last_resort = threading.Timer(MOST, _leave)

@@ -37,6 +37,7 @@ class LeftOut(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
     ) -> None:
+        """Counts what is missing in the micro-batch; an example's first time is printed."""
         for fault in batch.faults:
             example = self.data.examples(self.data.train)[fault.row].id
             if example not in self.reasons:
@@ -45,13 +46,16 @@ class LeftOut(Callback):
             self.times[example] += 1
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Adds up the counts of all processes, for `remarks`."""
         self._before, self.times = self._total(), Counter()
 
     def state_dict(self) -> dict[str, Any]:
+        """The counts of all processes, which have to ask together, and the reasons."""
         times = self._total()
         return {"times": dict(times), "reasons": self.reasons}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on counting from there."""
         self._before, self.reasons = Counter(state_dict["times"]), state_dict["reasons"]
 
     def _total(self) -> Counter[str]:

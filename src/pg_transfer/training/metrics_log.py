@@ -46,14 +46,17 @@ class MetricsLog(Logger):
 
     @property
     def name(self) -> str:
+        """Empty: Lightning would make it a folder, and the file lies in the run's own."""
         return ""
 
     @property
     def version(self) -> str:
+        """Empty, as `name`."""
         return ""
 
     @property
     def save_dir(self) -> str:
+        """The run's folder."""
         return str(self.path.parent)
 
     def log_hyperparams(self, *_: Any, **__: Any) -> None:
@@ -61,6 +64,12 @@ class MetricsLog(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Appends a row; a name that is new to the file has it written anew with one more column.
+
+        Args:
+            metrics: values by name.
+            step: the update, counted from 0; None for the one after the last.
+        """
         row = {**metrics, "step": self.step + 1 if step is None else step}
         if not row.keys() <= set(self._columns):
             self._write_all([*self._read(), row])
@@ -126,12 +135,14 @@ class KeepLog(Callback):
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
+        """Notes the number of rows, and the row that is about to be written."""
         place = {"rows": self.file.rows, "more": self._about_to_be_logged(trainer)}
         checkpoint["metrics_log"] = place
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
+        """Cuts the file to what the checkpoint knows; see `MetricsLog.cut`."""
         if trainer.is_global_zero and "metrics_log" in checkpoint:  # earlier versions had none
             self.file.cut(**checkpoint["metrics_log"])
 

@@ -110,9 +110,11 @@ class ScoreTask(Callback):
         data.begin = self.begin
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Keeps the trainer: `begin` is asked by the data, which has none."""
         self._trainer = trainer
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forgets the answers to the split before."""
         self._given, self.resumed, self._file = [], [], None
 
     def on_load_checkpoint(
@@ -160,9 +162,11 @@ class ScoreTask(Callback):
         }
 
     def state_dict(self) -> dict[str, Any]:
+        """Of each split the update it was last logged at, so that no score is logged twice."""
         return {"logged": self._logged}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes up what `state_dict` gave."""
         self._logged = state_dict["logged"]
 
     def forget(self, before: int | None = None) -> None:
@@ -185,6 +189,7 @@ class ScoreTask(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
+        """Saves the batch's answers; those about images that cannot be read are empty."""
         faults = {fault.row: fault.reason for fault in batch.faults}
         given = [
             Given(row, "", (), cut, faults[row])

@@ -28,6 +28,7 @@ class StopWhenAsked(Callback):
         self._is_agreed = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """From here on a request waits for the end of an update."""
         self.requests.listen()  # Lightning has just put its own handler in place
         self._step = trainer.global_step
         self.requests.waits = True
@@ -35,6 +36,11 @@ class StopWhenAsked(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        """Saves and stops after a whole update, if any of the processes was asked.
+
+        Raises:
+            Stopped: one was.
+        """
         if trainer.global_step == self._step:
             return
         self._step = trainer.global_step
@@ -45,6 +51,11 @@ class StopWhenAsked(Callback):
             self._stop()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stops before the validation if asked; during it, a request stops at once.
+
+        Raises:
+            Stopped: one was.
+        """
         self.requests.listen()
         self.requests.waits = False
         if self._is_agreed:
@@ -52,15 +63,22 @@ class StopWhenAsked(Callback):
         self.requests.obey()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Has requests wait again, if more updates may follow."""
         self.requests.waits = trainer.state.fn == TrainerFn.FITTING
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stops now if it was asked during the last update.
+
+        Raises:
+            Stopped: it was.
+        """
         self.requests.waits = False
         self.requests.obey()
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
+        """Has a second request stop at once, while the first or an error is dealt with."""
         self.requests.waits = False
 
     def _stop(self) -> None:

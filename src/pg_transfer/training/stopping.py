@@ -37,9 +37,11 @@ class StopEarly(Callback):
         )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Ends a run that had waited long enough when it was saved."""
         self._end_if_due(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Counts validations without a better score; an equal one is not better."""
         if trainer.state.fn != TrainerFn.FITTING:
             return
         score = self.scorer.results[self.scorer.split].headline.value
@@ -54,8 +56,10 @@ class StopEarly(Callback):
             trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
+        """The best score, its update, and how many validations have been waited since."""
         return {"best": self.best, "best_step": self.best_step, "waited": self.waited}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on waiting from there."""
         self.best, self.best_step = state_dict["best"], state_dict["best_step"]
         self.waited = state_dict["waited"]

@@ -19,9 +19,11 @@ BLOCK = 4096
 
 
 class Stream(Protocol):
-    """Gives the row and the epoch of the example at a place."""
+    """What comes at each place of a run."""
 
-    def at(self, place: int) -> tuple[int, int]: ...
+    def at(self, place: int) -> tuple[int, int]:
+        """The row of the example at that place, and its epoch."""
+        ...
 
 
 class Shuffled:
@@ -38,6 +40,7 @@ class Shuffled:
         self._known, self._order = -1, np.empty(0, dtype=np.int64)
 
     def at(self, place: int) -> tuple[int, int]:
+        """The row, and the epoch: how often all have come before."""
         epoch, turn = divmod(place, self.examples)
         if epoch != self._known:
             # A zero behind the others would count for nothing.
@@ -72,6 +75,7 @@ class Mixed:
         self._known, self._drawn, self._turns = -1, np.empty(0, np.int64), np.empty(0, np.int64)
 
     def at(self, place: int) -> tuple[int, int]:
+        """The row, and how often its own set has been gone through before."""
         block, inside = divmod(place, BLOCK)
         if block != self._known:
             self._known, self._drawn = block, self._draw(block)

@@ -27,6 +27,7 @@ class TellScores(Callback):
         self.folder, self.data, self.scorer = folder, data, scorer
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Adds a line, on the first process and while training alone."""
         if trainer.state.fn != TrainerFn.FITTING:
             return
         split = self.scorer.split

@@ -43,16 +43,22 @@ class TellTrouble(Callback):
         self._step = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Notes which update comes first."""
         self._step = trainer.global_step
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
     ) -> None:
+        """Notes the micro-batch's examples as ones of the coming update."""
         self._rows += batch.rows
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        """After an update, compares its gradient's norm to the usual one.
+
+        One that is more than `TIMES` times as large is printed, and listed in `LARGE`.
+        """
         if trainer.global_step == self._step:
             return
         self._step = trainer.global_step
@@ -91,9 +97,11 @@ class TellTrouble(Callback):
         exception.args = (f"{exception}. Its examples, each with its loss, are in {path}",)
 
     def state_dict(self) -> dict[str, Any]:
+        """The latest norms, so that the usual one is known at once, and the list."""
         return {"norms": list(self._norms), "large": self.large}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes up what `state_dict` gave."""
         self._norms.extend(state_dict["norms"])
         self.large = state_dict["large"]
 

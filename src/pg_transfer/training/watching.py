@@ -32,14 +32,17 @@ class Speedometer(Callback):
         self._step = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts the clock."""
         self._since, self._step = time.perf_counter(), trainer.global_step
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts the clock anew, so that answering does not count."""
         self._since, self._step = time.perf_counter(), trainer.global_step
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        """Logs, as often as the trainer logs, over the updates since the last time."""
         steps = trainer.global_step - self._step
         if steps == 0 or trainer.global_step % trainer.log_every_n_steps:  # type: ignore[attr-defined]
             return
@@ -70,6 +73,7 @@ class RatesByPart(Callback):
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
+        """Logs `lr_<part>` of each part that has a rate of its own, as it is in this update."""
         assert isinstance(pl_module, TransferModule)
         group = optimizer.param_groups[0]
         share = group["lr"] / group["initial_lr"]  # the schedule is the same for all
@@ -121,9 +125,11 @@ class CountCuts(Callback):
             self._note(given.row, given.cut, self.scorer.split)
 
     def state_dict(self) -> dict[str, Any]:
+        """How many lost what, and the first of each."""
         return {"cuts": dict(self.cuts), "first": self.first}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on counting from there."""
         self.cuts, self.first = Counter(state_dict["cuts"]), state_dict["first"]
 
     def _count(self, batch: Batch, split: str) -> None:
