@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +58,18 @@ def test_files_that_are_named_exist(page: Path) -> None:
 def test_the_readme_is_short_and_leads_to_the_list_of_pages() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 160 and "(docs/index.md)" in text
+
+
+def test_the_task_of_the_page_names_the_record_that_is_wrong(tmp_path: Path) -> None:
+    page = (ROOT / "docs/adding_a_task.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", page, flags=re.S)
+    assert code is not None
+    names: dict[str, Any] = {}
+    exec(code[1], names)
+    record = {"id": 7, "image": "a.jpg", "question": "what?", "answer": 3}
+    (tmp_path / "val.json").write_text(json.dumps({"questions": [record]}), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"val\.json.*'id': 7.*its answer is 3, no str"):
+        names["Mine"](tmp_path).examples("val")
 
 
 @pytest.mark.slow

@@ -83,12 +83,13 @@ def plan(options: argparse.Namespace) -> None:
     if options.measured is not None:
         time = duration(options.measured, found.flops * update.processes, steps)
     tera = found.flops * update.processes / 1e12
+    computed = f"{tera:,.0f}" if tera >= 100 else f"{tera:.3g}"
     CONSOLE.print(facts_table("run", [
         ("parameters", f"{found.parameters:,}, of which {found.learning:,} learn"),
         ("micro-batch", f"{found.micro_batch} x {update.processes} device(s) x {found.passes}"
          f" = {update.recipe.batch_size}"),
         ("updates", remark if steps is None else f"{steps:,} ({remark})"),
-        ("computed", f"{tera:,.{0 if tera >= 100 else 2}f} TFLOP an update"),
+        ("computed", f"{computed} TFLOP an update"),
         ("time", time),
     ]))  # fmt: skip
     if found.peak > device.room:

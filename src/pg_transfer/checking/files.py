@@ -25,7 +25,7 @@ TAIL_BYTES = 4096
 ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
 """What whole files of a format end with."""
 
-SUFFIXES = {
+SUFFIXES: dict[str, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg"), "PNG": (".png",), "GIF": (".gif",), "BMP": (".bmp",),
     "WEBP": (".webp",), "TIFF": (".tif", ".tiff"), "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
 }  # fmt: skip

@@ -25,7 +25,7 @@ ROLES = {
 }
 """What a column can be."""
 
-OTHER_NAMES = {
+OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "image": ("file_name", "image_path"),
     "prefix": ("prompt", "instruction"),
     "suffix": ("answer", "caption", "label"),

@@ -159,6 +159,7 @@ def quiet_libraries() -> None:
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # warns of kernels for CPUs
     for message in (
         r".*does not have many workers.*",
+        r".*This DataLoader will create \d+ worker processes.*",  # repeated at each evaluation
         r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",
         r".*exists and is not empty.*",
         r".*recommended to use `self.log\(.*sync_dist=True.*",  # all processes log the same

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -63,7 +63,7 @@ def times(factor: float, value: float) -> float:
     return float(f"{factor * value:.12g}")
 
 
-RESOLVERS = {
+RESOLVERS: dict[str, Callable[..., Any]] = {
     "paper": paper, "split": split, "precision": precision, "frozen_dtype": frozen_dtype,
     "times": times,
 }  # fmt: skip

@@ -25,7 +25,7 @@ MOST_SHAPES = 127
 STEP = "trainer/global_step"
 """What Lightning's logger calls the update, for the horizontal axis."""
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "silent": True,  # we say where the run is, in one line
     "console": "off",  # a bar redrawn ten times a second; and libraries may print what is secret
     "disable_git": True,  # it would send the difference to the last commit, whatever stands in it

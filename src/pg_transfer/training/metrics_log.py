@@ -35,7 +35,8 @@ class MetricsLog(Logger):
     def __init__(self, folder: Path, *, goes_on: bool) -> None:
         super().__init__()
         self.path = folder / METRICS
-        self.rows, self.step = 0, -1
+        self.rows: int = 0
+        self.step: int = -1
         self._columns: list[str] = []
         if not goes_on:
             self._remove()

@@ -35,7 +35,7 @@ from pg_transfer.training.shards import (
 )
 from pg_transfer.training.weights import read_file
 
-COMPUTE = {"32-true": None, "bf16-mixed": torch.bfloat16}
+COMPUTE: dict[str, torch.dtype | None] = {"32-true": None, "bf16-mixed": torch.bfloat16}
 """What parameters are gathered and computed with under a trainer's precision; None as they are."""
 
 

@@ -117,7 +117,7 @@ class Shards:
             self._files = [
                 self._open.enter_context(safe_open(path, framework="pt")) for path in found
             ]
-            self.keys = list(self._files[0].keys())
+            self.keys: list[str] = list(self._files[0].keys())
             self._counts = {
                 key: [file.get_slice(key).get_shape()[0] for file in self._files]
                 for key in self.keys
