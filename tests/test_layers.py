@@ -37,23 +37,26 @@ ALLOWED = {
         "task data.images segmentation.masks segmentation.run_lengths segmentation.scenes metrics"
     ),
     "reporting": "",
-    "reporting.answers": "task",
-    "reporting.page": "task reporting.answers reporting.pictures",
-    "reporting.pictures": "task data.images",
+    "reporting.answers": "task process.whole_files",
+    "reporting.page": "task reporting.answers reporting.pictures process.whole_files",
+    "reporting.pictures": "task data.images process.whole_files",
     "reporting.published": "",
     "reporting.record": "task reporting.answers reporting.page reporting.pictures",
-    "reporting.report": "task metrics reporting.published",
+    "reporting.report": "task metrics reporting.published process.whole_files",
     "reporting.scores_file": "",
     "checking": "task data.images text segmentation.instances reporting.page",
     "process": "",
     "process.console": "process.processes process.secrecy process.stopping",
     "process.launching": "",
     "process.processes": "",
+    "process.replacing": "",
     "process.secrecy": "",
     "process.stopping": "",
+    "process.whole_files": "process.replacing",
     "training": (
         "task data.images data.splits text model adapters reporting.answers reporting.page "
-        "reporting.record reporting.scores_file process.stopping"
+        "reporting.record reporting.scores_file process.replacing process.stopping "
+        "process.whole_files"
     ),
     "planning": "model adapters training",
     "answering": "data.images text model segmentation training sources.loading",
@@ -63,9 +66,12 @@ ALLOWED = {
     "sources.models": "model adapters training sources.hub sources.run_settings",
     "sources.run_settings": "task",
     "display": "task reporting.page process.console training",
-    "display.preview": "task text reporting.answers reporting.pictures training",
-    "tracking": "task reporting.answers reporting.page reporting.pictures training.scoring",
-    "sweeping": "project reporting.answers reporting.scores_file process.console",
+    "display.preview": "task text reporting.pictures process.whole_files training",
+    "tracking": (
+        "task reporting.answers reporting.page reporting.pictures process.whole_files "
+        "training.scoring"
+    ),
+    "sweeping": "project reporting.scores_file process.console process.whole_files",
     "hydra_plugins": "sweeping",
     "running": "",
     "running.assemble": (
@@ -86,14 +92,15 @@ ALLOWED = {
     ),
     "running.settings": "task training",
     "running.transfer": (
-        "task reporting.answers reporting.scores_file process.console process.secrecy "
+        "task reporting.scores_file process.console process.replacing process.secrecy "
+        "process.whole_files "
         "process.stopping training planning sources.run_settings display display.preview tracking "
         "running.assemble running.evaluation running.folder running.mixing running.settings"
     ),
-    "running.watchers": ("text process.stopping training display tracking running.parts"),
+    "running.watchers": "text process.stopping training display tracking running.parts",
     "check": (
         "task project data.release data.splits text reporting.answers checking process.console "
-        "running.mixing running.parts running.settings"
+        "process.whole_files running.mixing running.parts running.settings"
     ),
     "command": "project",
     "consolidate": "process.console training",
@@ -107,7 +114,7 @@ ALLOWED = {
         "check"
     ),
     "predict": "model segmentation process.console answering sources.models sources.run_settings",
-    "sweep": "project reporting.answers process.console sweeping running.settings",
+    "sweep": "project process.console process.whole_files sweeping running.settings",
 }
 
 # Libraries that only these modules may import.

@@ -32,8 +32,9 @@ from pg_transfer.process.console import (
     reports_errors,
     say,
 )
+from pg_transfer.process.whole_files import write_whole
 from pg_transfer.project import CONF, ROOT
-from pg_transfer.reporting.answers import file_name, write_whole
+from pg_transfer.reporting.answers import file_name
 from pg_transfer.running.mixing import with_components
 from pg_transfer.task import Example, Task
 from pg_transfer.text.tokenizer import Tokenizer

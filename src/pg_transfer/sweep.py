@@ -23,8 +23,8 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.process.console import quiet_libraries, reports_errors, say
+from pg_transfer.process.whole_files import write_whole
 from pg_transfer.project import CONF, ROOT
-from pg_transfer.reporting.answers import write_whole
 from pg_transfer.sweeping.multirun import quoted
 from pg_transfer.sweeping.places import places
 from pg_transfer.sweeping.processes import Stopped, lock, run_trials

@@ -34,7 +34,7 @@ def test_settings_of_a_run_are_read(tmp_path: Path) -> None:
     [
         "os.system", "builtins.exec", "subprocess.run",
         "tasks.refcoco.Path", "tasks.refcoco.Path.unlink",  # what a module of ours has imported
-        "pg_transfer.process.console.os.system", "pg_transfer.reporting.answers.write_whole",
+        "pg_transfer.process.console.os.system", "pg_transfer.process.whole_files.write_whole",
         "pg_transfer.task.Draw", "tasks.textvqa.nothing", "tasks.nowhere.Nowhere",
         "lightning.pytorch.Trainer.fit", "", None, 7, ["os.system"], {"_target_": "os.system"},
     ],

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from pg_transfer.consolidate import consolidate
+from pg_transfer.process.replacing import put, settle
 from pg_transfer.training.ending import end
-from pg_transfer.training.replacing import put, settle
 from pg_transfer.training.shards import Checkpoint, Shards, read_whole, write_shard
 from pg_transfer.training.weights import WholeFiles
 from pg_transfer.training.world_size import recount

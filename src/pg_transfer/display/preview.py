@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 from rich.text import Text
 
-from pg_transfer.reporting.answers import write_whole
+from pg_transfer.process.whole_files import write_whole
 from pg_transfer.reporting.pictures import draw_outlines
 from pg_transfer.task import Answer, Example, Task
 from pg_transfer.text.tokenizer import EOS, Tokenizer

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pg_transfer.process.whole_files import write_whole
 from pg_transfer.task import Answer, Example, Scores, pieces_of
 
 
@@ -29,22 +30,6 @@ def write_answers(path: Path, answers: Sequence[Answer], scores: Scores) -> None
 def write_submission(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Saves what `Task.submission` gave as one JSON list, as safely."""
     write_whole(path, [json.dumps(rows, ensure_ascii=False)])
-
-
-def write_whole(path: Path, parts: Iterable[str]) -> None:
-    """Writes a file, part by part, that appears once it is complete, in place of an older one.
-
-    Raises:
-        OSError: with the file's name, which that of a full disk lacks.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    try:
-        with unfinished.open("w", encoding="utf-8") as file:
-            file.writelines(parts)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(unfinished)) from error
-    unfinished.replace(path)
 
 
 def file_name(split: str) -> str:

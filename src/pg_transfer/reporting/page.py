@@ -18,7 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from pg_transfer.reporting.answers import write_whole
+from pg_transfer.process.whole_files import write_whole
 from pg_transfer.reporting.pictures import draw_outlines
 from pg_transfer.task import Answer, Example, Image, Outline, Scores, Task
 

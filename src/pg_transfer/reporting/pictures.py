@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pg_transfer.data import images
+from pg_transfer.process.whole_files import whole
 from pg_transfer.task import Answer, Outline, Task
 from pg_transfer.task import Image as Source
 
@@ -51,8 +52,8 @@ def draw_answers(task: Task, graded: Sequence[Graded], path: Path) -> None:
         for place, (line, colour) in enumerate(lines):
             corner = left + MARGIN_PX, top + CELL_PX + LINE_PX * place
             write.text(corner, line, fill=colour, font=font)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path)
+    with whole(path) as unfinished:
+        sheet.save(unfinished, "PNG")
 
 
 def draw_outlines(source: Source, outlines: Sequence[Outline], *, side_px: int) -> Image.Image:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pg_transfer.metrics.bootstrap import LEVEL, RESAMPLES, Interval, concerned, intervals
+from pg_transfer.process.whole_files import write_whole
 from pg_transfer.reporting.published import SOURCE, published
 from pg_transfer.task import Formula, Scores
 
@@ -120,9 +121,9 @@ class Report:
 
     def save(self, path: Path) -> None:
         """Writes Markdown to `path`, and JSON beside it."""
-        path.write_text(self.as_markdown(), encoding="utf-8")
+        write_whole(path, [self.as_markdown()])
         text = json.dumps(self.as_json(), indent=2, ensure_ascii=False)
-        path.with_suffix(".json").write_text(f"{text}\n", encoding="utf-8")
+        write_whole(path.with_suffix(".json"), [text, "\n"])
 
     def as_json(self) -> dict[str, Any]:
         """Everything, with all digits."""

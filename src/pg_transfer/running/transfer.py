@@ -15,9 +15,10 @@ from pg_transfer.planning.asked import AUTO, settled_micro_batch
 from pg_transfer.planning.room import gb
 from pg_transfer.planning.shortage import by_part, shortage_explained
 from pg_transfer.process.console import CONSOLE, end_stopped, facts_table, say, score_table
+from pg_transfer.process.replacing import settle
 from pg_transfer.process.secrecy import refuse_secrets
 from pg_transfer.process.stopping import Requests, Stopped
-from pg_transfer.reporting.answers import write_whole
+from pg_transfer.process.whole_files import write_whole
 from pg_transfer.reporting.scores_file import read_scores
 from pg_transfer.running.assemble import Run, assemble
 from pg_transfer.running.evaluation import report_run
@@ -35,7 +36,6 @@ from pg_transfer.task import Scores
 from pg_transfer.tracking.code_version import code_version, described
 from pg_transfer.tracking.follow import best_model
 from pg_transfer.tracking.guard import Guard
-from pg_transfer.training.replacing import settle
 from pg_transfer.training.streams import told_shares
 from pg_transfer.training.tuning import tuning_table
 from pg_transfer.training.weights import BEST, LAST

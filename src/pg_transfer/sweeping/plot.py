@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pg_transfer.process.whole_files import whole
 from pg_transfer.sweeping.results import Results, Row
 
 COLOURS = {
@@ -46,7 +47,8 @@ def draw_sweep(results: Results, path: Path) -> None:
     for kind in kinds:
         figure.axes[0].plot([], [], MARKS[kind], color=COLOURS[kind], label=kind)
     figure.legend(loc="outside upper right", ncols=len(kinds), frameon=False)
-    figure.savefig(path)
+    with whole(path) as unfinished:
+        figure.savefig(unfinished, format="png")
 
 
 def _shown(results: Results) -> list[str]:

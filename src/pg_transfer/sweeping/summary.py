@@ -12,7 +12,7 @@ from io import StringIO
 from pathlib import Path
 
 from pg_transfer.process.console import CONSOLE, facts_table, say, score_table
-from pg_transfer.reporting.answers import write_whole
+from pg_transfer.process.whole_files import write_whole
 from pg_transfer.sweeping.plot import draw_sweep
 from pg_transfer.sweeping.results import Results, Row, read_results
 from pg_transfer.sweeping.trials import OUTPUT, joined_settings

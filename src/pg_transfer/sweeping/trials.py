@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from pg_transfer.reporting.answers import write_whole
+from pg_transfer.process.whole_files import write_whole
 
 TRIAL = "trial.json"
 OUTPUT = "output.txt"

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from lightning.pytorch.loggers.logger import Logger
 
-from pg_transfer.reporting.answers import write_whole
+from pg_transfer.process.whole_files import write_whole
 from pg_transfer.tracking.predictions import Predictions
 
 IDS = "tracker.json"

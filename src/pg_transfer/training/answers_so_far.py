@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from pg_transfer.reporting.answers import write_whole
+from pg_transfer.process.whole_files import write_whole
 from pg_transfer.task import Example
 from pg_transfer.text.sequence import Cut
 
@@ -70,7 +70,9 @@ class AnswersSoFar:
         if not self.path.is_file():
             return []
         try:
-            header, *lines = self.path.read_text(encoding="utf-8").split("\n")
+            # A kill may have cut the last line within a letter.
+            text = self.path.read_text(encoding="utf-8", errors="replace")
+            header, *lines = text.split("\n")
             return lines if json.loads(header) == {"made_by": self.made_by} else []
         except (ValueError, RecursionError):
             return []

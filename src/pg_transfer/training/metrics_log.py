@@ -12,7 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from pg_transfer.reporting.answers import write_whole
+from pg_transfer.process.whole_files import write_whole
 
 METRICS = "metrics.csv"
 

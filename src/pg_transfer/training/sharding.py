@@ -24,7 +24,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
 from pg_transfer.model.paligemma import PaliGemma
-from pg_transfer.training.replacing import clear, put
+from pg_transfer.process.replacing import clear, put
 from pg_transfer.training.shards import (
     WEIGHTS,
     Checkpoint,

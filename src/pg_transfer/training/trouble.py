@@ -10,7 +10,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from pg_transfer.reporting.answers import write_whole
+from pg_transfer.process.whole_files import write_whole
 from pg_transfer.training.batches import Batch
 from pg_transfer.training.data import TransferData
 from pg_transfer.training.module import NotFiniteError, TransferModule

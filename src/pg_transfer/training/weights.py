@@ -8,9 +8,7 @@ start from are named instead, and told by their fingerprint.
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -26,7 +24,7 @@ from torch import Tensor, nn
 from pg_transfer.adapters.portable import readable
 from pg_transfer.model.checkpoint.names import POSITIONS
 from pg_transfer.model.paligemma import PaliGemma
-from pg_transfer.training.replacing import clear, put
+from pg_transfer.process.whole_files import whole
 from pg_transfer.training.shards import LIGHTNING, WEIGHTS, Shards, read_rest, read_whole
 
 LAST, BEST = "last.ckpt", "best.safetensors"
@@ -248,38 +246,3 @@ def _unreadable(path: object, error: Exception) -> ValueError:
         f"{path} is no checkpoint of a run of ours, or a damaged one "
         f"({str(error).partition('. ')[0]}); take it away, or put a whole one in its place"
     )
-
-
-def _require_room(path: Path) -> None:
-    """Raises OSError if nothing can be added to `path`; libraries keep the reason to themselves."""
-    try:
-        with path.open("ab") as file:
-            file.write(bytes(2**20))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A path to write to, which takes the place of `path` once all of it is on the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    clear(unfinished)
-    try:
-        yield unfinished
-        with unfinished.open("rb+") as file:
-            os.fsync(file.fileno())
-        put(unfinished, path)
-    except Exception:
-        _require_room(unfinished)
-        raise
-    finally:
-        unfinished.unlink(missing_ok=True)  # of a full disk it may be the larger part
-    if os.name == "posix":  # the new name itself
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
