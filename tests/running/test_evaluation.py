@@ -31,7 +31,7 @@ CONF = Path(__file__).parents[2] / "conf"
 SHORT = [
     "splits.train=val", "splits.report=[val]", "recipe.batch_size=4", "recipe.warmup=0.0",
     "micro_batch=4", "validations=3", "score_before=false", "page=2", "pictured=1", "trainer=cpu",
-    "trainer.log_every_n_steps=1",
+    "trainer.log_every_n_steps=1", "recipe.epochs=1",
 ]  # fmt: skip
 
 
