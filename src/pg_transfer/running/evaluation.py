@@ -136,6 +136,7 @@ def report_run(
     before: Mapping[str, Scores] = NOTHING,
 ) -> None:
     """Shows and saves the report on the scores of a model; one process does."""
+    cut = run.watchers.cuts.report()
     if not run.trainer.is_global_zero:
         run.scorer.forget()
         return
@@ -143,7 +144,9 @@ def report_run(
     report = build_report(
         scores, run.task.formulas_of, **what(settings),
         facts=facts, before=before,
-        notes=[*run.remarks, *run.watchers.left_out.remarks(list(scores))],
+        notes=[
+            *run.remarks, *run.watchers.left_out.remarks(list(scores)), *([cut] if cut else []),
+        ],
     )  # fmt: skip
     show_report(report, run.folder / f"{name}.md")
     run.scorer.forget()

@@ -110,8 +110,6 @@ def learn_and_score(run: Run, config: DictConfig, last: Path) -> None:
     report_run(run, config, after, name="report", before=before)
     if run.watchers.tracker is not None:
         end_tracking(run, run.watchers.tracker)
-    if cut := run.watchers.cuts.report():
-        say(f"cut: {cut}")
     if large := run.watchers.trouble.report():
         say(f"gradients: {large}")
     show_end(

@@ -12,6 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from pg_transfer.process.stopping import Stopped
 from pg_transfer.process.whole_files import write_whole
 
 METRICS = "metrics.csv"
@@ -146,6 +147,15 @@ class KeepLog(Callback):
         """Cuts the file to what the checkpoint knows; see `MetricsLog.cut`."""
         if trainer.is_global_zero and "metrics_log" in checkpoint:  # earlier versions had none
             self.file.cut(**checkpoint["metrics_log"])
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """A run that stops when asked has saved its update, and Lightning does not log it."""
+        if isinstance(exception, Stopped) and (row := self._about_to_be_logged(trainer)):
+            step = row.pop("step")
+            for logger in trainer.loggers:
+                logger.log_metrics(row, step)
 
     def _about_to_be_logged(self, trainer: Trainer) -> dict[str, Any] | None:
         """Lightning writes an update's row after the hook in which checkpoints are saved."""

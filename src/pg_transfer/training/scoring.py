@@ -46,7 +46,7 @@ class Result(NamedTuple):
         scores: the verdict.
         in_full: with all metrics, those that take long included.
         record: what was written; nothing by other processes than the first.
-        answers: what the verdict is on.
+        answers: what the verdict is on, about images that can be drawn.
     """
 
     step: int
@@ -219,14 +219,14 @@ class ScoreTask(Callback):
             for name, value in scores.metrics.items():
                 pl_module.log(f"{self.split}/{name}", value, rank_zero_only=False)
         record = Record(None, None)
+        shown = [with_image(answer, self.faults[self.split]) for answer in answers]
         if trainer.is_global_zero:
             name = self._name(self.split, step)
-            shown = [with_image(answer, self.faults[self.split]) for answer in answers]
             record = write_record(
                 self.folder, name, task, [Side(f"{self.folder.name}, {name}", shown, scores)],
                 split=self.split, pictured=self.pictured, page=self.page,
             )  # fmt: skip
-        self.results[self.split] = Result(step, scores, in_full, record, answers)
+        self.results[self.split] = Result(step, scores, in_full, record, shown)
 
     def file_of(self, split: str, step: int) -> Path:
         """Where the answers of the weights after an update are saved."""

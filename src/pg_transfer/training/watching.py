@@ -15,7 +15,7 @@ from pg_transfer.text.sequence import Cut
 from pg_transfer.training.batches import Batch
 from pg_transfer.training.data import TransferData
 from pg_transfer.training.module import TransferModule
-from pg_transfer.training.scoring import ScoreTask
+from pg_transfer.training.scoring import ScoreTask, together
 
 
 class Speedometer(Callback):
@@ -97,6 +97,7 @@ class CountCuts(Callback):
         self.data, self.scorer, self.action = data, scorer, action
         self.cuts: Counter[str] = Counter()
         self.first: dict[str, str] = {}
+        self._before: Counter[str] = Counter()  # of all processes, when this run went on
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
@@ -125,12 +126,12 @@ class CountCuts(Callback):
             self._note(given.row, given.cut, self.scorer.split)
 
     def state_dict(self) -> dict[str, Any]:
-        """How many lost what, and the first of each."""
-        return {"cuts": dict(self.cuts), "first": self.first}
+        """How many lost what, on all processes, and the first of each."""
+        return {"cuts": dict(self._total()), "first": self.first}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on counting from there."""
-        self.cuts, self.first = Counter(state_dict["cuts"]), state_dict["first"]
+        self._before, self.first = Counter(state_dict["cuts"]), state_dict["first"]
 
     def _count(self, batch: Batch, split: str) -> None:
         for row, cut in zip(batch.rows, batch.cuts, strict=True):
@@ -148,10 +149,18 @@ class CountCuts(Callback):
         self.cuts[cut] += 1
         self.first.setdefault(cut, example)
 
+    def _total(self) -> Counter[str]:
+        """The counts of all processes, which have to ask together."""
+        total = self._before.copy()
+        for cuts, first in together([(self.cuts, self.first)]):
+            total.update(cuts)
+            self.first = first | self.first
+        return total
+
     def report(self) -> str:
-        """One line on what was cut, empty if nothing was."""
+        """One line on what was cut, empty if nothing was; all processes have to ask for it."""
         return "; ".join(
             f"{count} text(s) lost their {cut} (first: example {self.first[cut]}): "
             f"raise recipe.text_length={self.data.reader.text_length}"
-            for cut, count in self.cuts.items()
+            for cut, count in self._total().items()
         )

@@ -1,0 +1,119 @@
+"""What can happen to one of two processes happens to the run."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from pg_transfer.training.streams import Shuffled
+
+ROOT = Path(__file__).parents[1]
+TRAIN, VAL = 12, 5
+
+# Sixty updates of four examples: of either process one micro-batch of two. The window holds the
+# prefix and a part of the suffix.
+COMMAND = [
+    sys.executable, str(ROOT / "train.py"), "task=custom", "data=my.jsonl", "model=tiny",
+    "resolution=28", "recipe={lr: 1e-3, epochs: 20, batch_size: 4, text_length: 6}",
+    "micro_batch=2", "evaluation_batch=2", "workers=0", "validations=2", "trainer=cpu",
+    "trainer.log_every_n_steps=1", "checkpoint_minutes=60",
+]  # fmt: skip
+TWO = ["trainer.devices=2", "trainer.strategy=ddp"]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    chance = np.random.default_rng(0)
+    rows = []
+    for number in range(TRAIN + VAL):
+        pixels = chance.integers(0, 255, (28, 28, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+        split = "train" if number < TRAIN else "val"
+        suffix = "the large purple diamond"
+        rows.append({"image": f"{number}.png", "prefix": "red", "suffix": suffix, "split": split})
+    (tmp_path / "my.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    return tmp_path
+
+
+def started(folder: Path, *options: str) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [*COMMAND, *options], cwd=folder, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def finished(folder: Path, *options: str) -> str:
+    """What a run prints that comes to its end."""
+    process = started(folder, *options)
+    printed, complaints = process.communicate(timeout=120)
+    assert process.returncode == 0, complaints
+    return printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_fails_ends_all_with_its_error(rank: int, data: Path) -> None:
+    row, _ = Shuffled(TRAIN, seed=0).at(4 + 2 * rank)  # in the second update
+    (data / f"{row}.png").write_bytes(b"no picture")
+    process = started(data, "run=broken", *TWO)
+    _, complaints = process.communicate(timeout=120)  # else it hangs
+    assert process.returncode == 1
+    assert complaints.count(f"{row}.png: cannot be read as an image") == 1, complaints
+    assert "Traceback" not in complaints
+
+
+@pytest.mark.slow
+def test_two_processes_stop_and_go_on_and_tell_all(data: Path) -> None:
+    """One is asked to stop; images that either cannot read, and texts it cuts, are all told."""
+    for row in (*(Shuffled(TRAIN, seed=0).at(place)[0] for place in (0, 2)), TRAIN + 1):
+        (data / f"{row}.png").write_bytes(b"no picture")
+    settings = ["on_error=skip", "logger=tensorboard"]
+    finished(data, "run=one", *settings)
+    finished(data, "run=two", *settings, *TWO)
+
+    process, log = started(data, "run=asked", *settings, *TWO), data / "asked" / "metrics.csv"
+    until = time.monotonic() + 60
+    while not (log.exists() and len(log.read_text().splitlines()) > 6):
+        assert process.poll() is None and time.monotonic() < until, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    printed, complaints = process.communicate(timeout=120)
+    assert process.returncode == 143, printed + complaints
+    stopped = torch.load(data / "asked" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert 5 < stopped["global_step"] < 60
+    finished(data, "run=asked", *settings, *TWO)
+
+    one, two, asked = (left(data / name) for name in ("one", "two", "asked"))
+    assert asked == two
+    assert one.keys() == two.keys() and one["told"] == two["told"]
+    assert one["losses"] == pytest.approx(two["losses"], rel=1e-4)
+    assert "240 text(s) lost their suffix" in "".join(two["told"])  # of every lesson
+    assert two["steps"] == list(range(60))
+
+
+def left(run: Path) -> dict[str, list]:
+    """The losses, the notes of the report, what was left out, the steps that were followed."""
+    with (run / "metrics.csv").open() as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file) if row["loss"]]
+    report = (run / "report.md").read_text().splitlines()
+    notes = [line for line in report if "lost their" in line or "went on without" in line]
+    (folder,) = {path.parent for path in run.rglob("events.out.tfevents*")}
+    followed = EventAccumulator(str(folder)).Reload()
+    return {
+        "losses": losses,
+        "told": [*notes, (run / "left_out.json").read_text()],
+        "steps": [event.step for event in followed.Scalars("loss")],
+    }
