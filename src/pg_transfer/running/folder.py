@@ -21,7 +21,7 @@ WHERE = (
 )  # fmt: skip
 
 # Settings that change none of a run's numbers.
-FREE = ("run", "logger.", "image_cache", "checkpoint_minutes", "pictured", "page")
+FREE = ("run", "logger", "image_cache", "checkpoint_minutes", "pictured", "page", "samples")
 
 
 def require_one_folder() -> None:
@@ -52,8 +52,8 @@ def require_same_run(folder: Path, config: DictConfig) -> None:
     ]
     elsewhere = [change for change in changed if change.startswith(WHERE)]
     if changed == elsewhere:
-        for change in changed:
-            say(f"note: the run goes on elsewhere, {change}")
+        if changed:
+            say(f"note: the run goes on elsewhere: {'; '.join(changed)}")
     else:
         raise ValueError(
             f"run={folder} holds another run; repeat its settings to go on with it, or choose "

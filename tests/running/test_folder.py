@@ -1,0 +1,70 @@
+"""Which run a folder holds, and which folder a run may have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from pg_transfer.running import folder as module
+from pg_transfer.running.folder import require_one_folder, require_same_run
+
+SETTINGS = {
+    "recipe": {"lr": 1e-5, "batch_size": 256}, "micro_batch": 8, "workers": 4, "page": 1000,
+    "trainer": {"devices": 1, "strategy": "auto", "precision": "32-true"}, "logger": None,
+}  # fmt: skip
+
+
+def settings(*changes: str) -> DictConfig:
+    merged = OmegaConf.merge(SETTINGS, OmegaConf.from_dotlist([*changes]))
+    assert isinstance(merged, DictConfig)
+    return merged
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(settings()))
+    return tmp_path
+
+
+def test_a_run_goes_on_as_it_was_or_elsewhere(run: Path, capsys) -> None:
+    require_same_run(run / "new", settings("recipe.lr=1e-3"))  # which holds none
+    require_same_run(run, settings())
+    require_same_run(run, settings("page=0", "logger.mode=offline", "samples=1"))
+    assert capsys.readouterr().out == ""
+    require_same_run(run, settings("trainer.devices=2", "trainer.strategy=ddp", "micro_batch=4"))
+    assert " ".join(capsys.readouterr().out.split()) == (
+        "note: the run goes on elsewhere: micro_batch: 8 there, 4 now; trainer.devices: 1 there, "
+        "2 now; trainer.strategy: auto there, ddp now"
+    )
+
+
+@pytest.mark.parametrize("change", ["recipe.lr=1e-3", "trainer.precision=bf16-mixed", "beams=2"])
+def test_another_run_is_refused(run: Path, change: str) -> None:
+    name = change.split("=")[0]
+    with pytest.raises(ValueError, match=rf"holds another run; .* Different are: {name}: "):
+        require_same_run(run, settings(change, "page=0"))
+
+
+@pytest.mark.parametrize(
+    ("count", "task", "hydra", "is_fit"),
+    [
+        (1, ["task=shapes"], [], True),
+        (2, ["task=shapes"], [], False),
+        (2, ["run=runs/a"], [], True),
+        (2, [], ["hydra.run.dir=runs/a"], True),
+    ],
+)
+def test_processes_from_outside_share_a_folder_that_was_named(
+    count: int, task: list[str], hydra: list[str], is_fit: bool, monkeypatch
+) -> None:
+    given = SimpleNamespace(overrides=SimpleNamespace(task=task, hydra=hydra))
+    monkeypatch.setattr(module.HydraConfig, "get", lambda: given)
+    monkeypatch.setattr(module, "started_from_outside", lambda: count)
+    if is_fit:
+        require_one_folder()
+    else:
+        with pytest.raises(ValueError, match=r"2 processes .* name one for all of them with run="):
+            require_one_folder()
