@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pg_transfer.task import Answer, Draw, Example, Scores, Target, Task
+from pg_transfer.task import Answer, Draw, Example, Scores, Share, Target, Task
 from pg_transfer.text.tokenizer import BUILTIN, Tokenizer
 from pg_transfer.training.batches import (
     Antialias,
@@ -78,6 +78,15 @@ def test_a_lesson_is_replaced_by_the_same_one_every_time(examples: list[Example]
         instead[one.row] += 1
     assert len(instead) == 9 and max(instead.values()) < 50  # the others take turns
     assert first[4, 0].faults == ()
+
+
+def test_a_lesson_of_a_mixture_is_replaced_by_one_of_its_task(
+    examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares = [Share("few", 2, 1.0), Share("more", 3, 1.0), Share("most", 5, 1.0)]
+    monkeypatch.setattr(Words, "shares", shares)  # the broken one, 3, is of 2, 3 and 4
+    lessons = Lessons(reader(skips=True), examples, seed=0)
+    assert {lessons[BROKEN, epoch].row for epoch in range(50)} == {2, 4}
 
 
 def test_too_many_are_an_error_all_the_same(examples: list[Example]) -> None:

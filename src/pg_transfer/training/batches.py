@@ -229,8 +229,9 @@ MOST_IN_A_ROW = 10
 class Lessons(Dataset[Item]):
     """Training examples, asked for by (row, epoch).
 
-    If the reader skips, one that cannot be read is replaced by another, which depends on the seed,
-    the row and the epoch alone: batches keep their size, and a resumed run finds the same.
+    If the reader skips, one that cannot be read is replaced by another, of a mixture by one of the
+    same task. It depends on the seed, the row and the epoch alone: batches keep their size, and a
+    resumed run finds the same.
     """
 
     def __init__(self, reader: Reader, examples: Sequence[Example], seed: int) -> None:
@@ -254,7 +255,17 @@ class Lessons(Dataset[Item]):
                         f"{MOST_IN_A_ROW} examples drawn one after the other cannot be read, too "
                         f"many to go on without; the last is {error}"
                     ) from error
-            row = int(chance.integers(len(self.examples)))
+            peers = self._peers(row)
+            row = peers[int(chance.integers(len(peers)))]
+
+    def _peers(self, row: int) -> range:
+        """The rows of its task in a mixture; all of them otherwise."""
+        start = 0
+        for share in self.reader.task.shares:
+            if row < start + share.examples:
+                return range(start, start + share.examples)
+            start += share.examples
+        return range(len(self.examples))
 
 
 Look = tuple[Image, bool]
