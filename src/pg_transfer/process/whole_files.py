@@ -29,7 +29,8 @@ def whole(path: Path) -> Iterator[Path]:
     """A path to write to, which takes the place of `path` once all of it is on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
-    clear(unfinished)
+    if unfinished.is_dir():
+        clear(unfinished)
     try:
         yield unfinished
         with unfinished.open("rb+") as file:
