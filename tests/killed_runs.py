@@ -61,6 +61,11 @@ def run(folder: Path, settings: Sequence[str] = SETTINGS, *, program: str = "tra
         os._exit(code)
 
 
+def printed(folder: Path) -> str:
+    """The end of what the processes of the run in `folder` have printed."""
+    return (folder.parent / f"{folder.name}.log").read_text()[-3000:]
+
+
 def moment(folder: Path) -> str:
     """What the run in `folder` was killed in, as far as its files tell."""
     if list(folder.glob("checkpoints/*.part")):
@@ -127,7 +132,7 @@ def main() -> None:
 
     begun = time.monotonic()
     _, status = os.waitpid(run(folder / "whole"), 0)
-    assert status == 0, (folder / "whole.log").read_text()[-3000:]
+    assert status == 0, printed(folder / "whole")
     took = time.monotonic() - begun
     expected = left(folder / "whole")
     assert expected["step"] == 32, expected["step"]
@@ -143,7 +148,7 @@ def main() -> None:
         if os.WIFSIGNALED(status):
             moments[moment(broken)] += 1
             continue
-        assert status == 0, (folder / f"{broken.name}.log").read_text()[-3000:]
+        assert status == 0, printed(broken)
         found = difference(expected, left(broken))
         assert not found, f"after {moments}: {found}"
         finished += 1

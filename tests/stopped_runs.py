@@ -15,10 +15,12 @@ from pathlib import Path
 
 import torch
 
-from tests.killed_runs import SETTINGS, difference, left, run
+from tests.killed_runs import SETTINGS, difference, left, printed, run
 
 # Long enough to be caught in; the state is saved when asked for, and before validations.
-SLOWER = [*SETTINGS, "checkpoint_minutes=60", "validations=2", "splits.report=[test]"]
+SLOWER = [
+    *SETTINGS, "checkpoint_minutes=60", "validations=2", "patience=null", "splits.report=[test]",
+]  # fmt: skip
 
 
 def main() -> None:
@@ -35,7 +37,7 @@ def main() -> None:
     import pg_transfer.running.evaluation
     import pg_transfer.running.transfer  # noqa: F401
 
-    assert ended(run(folder / "whole", SLOWER)) == 0
+    go_on(folder / "whole", SLOWER)
     expected = left(folder / "whole")
 
     broken = folder / "broken"
@@ -48,7 +50,7 @@ def main() -> None:
     assert saved > 5  # of this update, though none was due to be saved
     stop(broken, signal.SIGINT, 130, when=lambda: rows(broken) > saved + 3)
     stop(broken, signal.SIGTERM, 143, when=lambda: answered(broken, "test-step000020") > 2)
-    assert ended(run(broken, SLOWER)) == 0
+    go_on(broken, SLOWER)
     found = difference(expected, left(broken))
     assert not found, found
 
@@ -59,7 +61,7 @@ def main() -> None:
          when=lambda: answered(broken, "test-step000040-temperature1") > 2)  # fmt: skip
     begun = answered(broken, "test-step000040-temperature1")
     assert 2 < begun < 11
-    assert ended(run(broken, again, program="evaluate.py")) == 0
+    go_on(broken, again, program="evaluate.py")
     assert answered(broken, "test-step000040-temperature1") == 0
     assert (broken / "report.md").read_text() == report
     print("stopped and went on")
@@ -89,10 +91,16 @@ def stop(
     latest = time.monotonic() + 60
     while not when():
         time.sleep(0.002)
-        assert time.monotonic() < latest and os.waitpid(child, os.WNOHANG)[0] == 0
+        assert time.monotonic() < latest and os.waitpid(child, os.WNOHANG)[0] == 0, printed(folder)
     os.kill(child, asked)
     found = ended(child)
-    assert found == code, f"{asked.name}: {found}, not {code}"
+    assert found == code, f"{asked.name}: {found}, not {code}\n{printed(folder)}"
+
+
+def go_on(folder: Path, settings: list[str], *, program: str = "train.py") -> None:
+    """Runs the program to its end, which has to be a good one."""
+    found = ended(run(folder, settings, program=program))
+    assert found == 0, f"{found}\n{printed(folder)}"
 
 
 def ended(child: int) -> int:
