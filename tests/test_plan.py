@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from pg_transfer.check import composed
 from pg_transfer.plan import main
+from pg_transfer.planning.pretended import pretended_group
 from pg_transfer.planning.shortage import shortage_explained
 
 TINY = ("model=tiny", "trainer=cpu")
@@ -131,3 +132,15 @@ def test_micro_batch_auto(tmp_path: Path, capsys) -> None:
     assert "micro_batch=16: it takes 0.0" in capsys.readouterr().out
     OmegaConf.save(shapes(micro_batch=2), tmp_path / "config.yaml")
     assert micro_batch_of(config, tmp_path) == 2
+
+
+def test_memory_that_runs_out_of_processes_that_share_the_weights() -> None:
+    """They are in a group, in which nothing can be planned for; they say what can be done."""
+    shared = OmegaConf.to_container(composed(["task=shapes", "trainer=fsdp"]), resolve=True)
+    config = OmegaConf.merge(shared, {"trainer": {"accelerator": "cpu"}})
+    with (
+        pretended_group(2),
+        pytest.raises(ValueError, match="take a smaller one, or tuning=lora; .* pg_transfer.plan"),
+        shortage_explained(config),
+    ):
+        torch.empty(10**15)

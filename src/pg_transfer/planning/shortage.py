@@ -55,7 +55,7 @@ def explanation(config: DictConfig, error: BaseException) -> str:
         update = update_of(config)
         demand = rehearse(update, config.micro_batch)
     except ValueError as unplanned:
-        return f"{so_far}; {there}. Take a smaller one, or tuning=lora; {unplanned}"
+        return f"{so_far}; {there}: take a smaller one, or tuning=lora; {unplanned}"
     return (
         f"{so_far}, which was planned to take {by_part(demand)}; {there}, not all of it free: "
         f"{remedies(update, micro_batch=config.micro_batch)}"
