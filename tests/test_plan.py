@@ -140,7 +140,7 @@ def test_memory_that_runs_out_of_processes_that_share_the_weights() -> None:
     config = OmegaConf.merge(shared, {"trainer": {"accelerator": "cpu"}})
     with (
         pretended_group(2),
-        pytest.raises(ValueError, match="take a smaller one, or tuning=lora; .* pg_transfer.plan"),
+        pytest.raises(ValueError, match=r"take a smaller one, or tuning=lora; .* pg_transfer.plan"),
         shortage_explained(config),
     ):
         torch.empty(10**15)

@@ -20,9 +20,10 @@ from pg_transfer.model.config import PaliGemmaConfig
 from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.planning.ledger import Ledger, fake_mode
 from pg_transfer.planning.pretended import pretended_group
-from pg_transfer.training.batches import Batch, accumulation
+from pg_transfer.training.batches import Batch
 from pg_transfer.training.module import TransferModule
 from pg_transfer.training.optimizer import adamw
+from pg_transfer.training.order import accumulation
 from pg_transfer.training.recipe import Recipe
 from pg_transfer.training.sharding import COMPUTE, shard
 from pg_transfer.training.tuning import Tuning

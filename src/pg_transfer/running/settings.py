@@ -9,7 +9,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.task import Task
-from pg_transfer.training.batches import Antialias
+from pg_transfer.training.reader import Antialias
 from pg_transfer.training.tuning import Learning
 
 ANY = "any"

@@ -16,8 +16,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from pg_transfer.data.splits import Splits
 from pg_transfer.process.stopping import ASKING
 from pg_transfer.task import Example
-from pg_transfer.training.batches import Batch, Lessons, Order, Prompts, Reader, collate
+from pg_transfer.training.batches import Batch, collate
+from pg_transfer.training.lessons import Lessons, Prompts
+from pg_transfer.training.order import Order
 from pg_transfer.training.prepared_images import Room
+from pg_transfer.training.reader import Reader
 from pg_transfer.training.streams import stream_of
 
 

@@ -24,8 +24,9 @@ from pg_transfer.training.answers_so_far import (
     digest_of_prompts,
     digest_of_weights,
 )
-from pg_transfer.training.batches import Batch, Prompts
+from pg_transfer.training.batches import Batch
 from pg_transfer.training.data import TransferData
+from pg_transfer.training.lessons import Prompts
 from pg_transfer.training.module import TransferModule
 
 T = TypeVar("T")
