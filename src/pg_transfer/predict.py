@@ -30,6 +30,7 @@ from pg_transfer.sources.run_settings import read_run_settings
 
 ANSWERS = "answers.jsonl"
 JPEG_QUALITY = 90
+MOST_DIGITS = 10
 
 
 @dataclass(slots=True)
@@ -232,8 +233,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text} is no whole number above 0")
+    if not (text.isascii() and text.isdigit() and len(text) < MOST_DIGITS and int(text)):
+        raise argparse.ArgumentTypeError(
+            f"{text} is no whole number above 0 of fewer than {MOST_DIGITS} digits"
+        )
     return int(text)
 
 
