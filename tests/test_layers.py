@@ -117,7 +117,10 @@ ALLOWED = {
         "task project data.splits process.console planning sources.run_settings running.settings "
         "running.task_settings check"
     ),
-    "predict": "model segmentation process.console answering sources.models sources.run_settings",
+    "predict": (
+        "model segmentation process.console process.whole_files answering sources.models "
+        "sources.run_settings"
+    ),
     "sweep": (
         "project process.console process.whole_files training planning sweeping running.mixing "
         "running.settings"
