@@ -46,6 +46,7 @@ ALLOWED = {
     "reporting.record": "task reporting.answers reporting.page reporting.pictures",
     "reporting.report": "task metrics reporting.published process.whole_files",
     "reporting.scores_file": "",
+    "reporting.templates": "",
     "checking": "task data.images text segmentation.instances reporting.page",
     "process": "",
     "process.console": "process.processes process.secrecy process.shortage process.stopping",
@@ -69,12 +70,14 @@ ALLOWED = {
     "sources.models": "model adapters training sources.hub sources.run_settings",
     "sources.run_settings": "task",
     "display": "task reporting.page process.console training",
-    "display.preview": "task text reporting.pictures process.whole_files training",
+    "display.preview": "task text reporting.pictures reporting.templates process.whole_files training",
     "tracking": (
         "task reporting.answers reporting.page reporting.pictures process.whole_files "
         "training.scoring"
     ),
-    "sweeping": "project reporting.scores_file process.console process.whole_files",
+    "sweeping": (
+        "project reporting.scores_file reporting.templates process.console process.whole_files"
+    ),
     "hydra_plugins": "sweeping",
     "running": "",
     "running.assemble": (
