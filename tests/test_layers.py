@@ -70,7 +70,9 @@ ALLOWED = {
     "sources.models": "model adapters training sources.hub sources.run_settings",
     "sources.run_settings": "task",
     "display": "task reporting.page process.console training",
-    "display.preview": "task text reporting.pictures reporting.templates process.whole_files training",
+    "display.preview": (
+        "task text reporting.pictures reporting.templates process.whole_files training"
+    ),
     "tracking": (
         "task reporting.answers reporting.page reporting.pictures process.whole_files "
         "training.scoring"
