@@ -127,8 +127,8 @@ ALLOWED = {
         "sources.run_settings"
     ),
     "sweep": (
-        "project process.console process.whole_files training planning sweeping running.mixing "
-        "running.settings"
+        "project process.console process.secrecy process.whole_files training planning sweeping "
+        "running.mixing running.settings"
     ),
 }
 

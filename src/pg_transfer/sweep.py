@@ -23,6 +23,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.process.console import quiet_libraries, reports_errors, say
+from pg_transfer.process.secrecy import refuse_secrets, refuse_typed_secrets
 from pg_transfer.process.whole_files import write_whole
 from pg_transfer.project import CONF, ROOT
 from pg_transfer.sweeping.multirun import quoted
@@ -109,13 +110,14 @@ def composed(settings: list[str]) -> tuple[Search, DictConfig]:
     for setting in settings:
         if setting.startswith(("run=", "hydra.sweep", "hydra.run", "hydra/sweeper")):
             raise ValueError(f"{setting}: every trial has a folder of its own, below that of --to")
+    refuse_typed_secrets(settings)
     register_resolvers()
     with initialize_config_dir(str(CONF), version_base=None):
         search = read_search(settings, GlobalHydra.instance().config_loader())
         configs = []
         for example in search.examples():
             config = compose("train", overrides=["run=trial", *example])
-            OmegaConf.to_container(config, resolve=True)
+            refuse_secrets(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
             configs.append(config)
             tried = config.copy()
             if tried.micro_batch == AUTO:
