@@ -89,7 +89,8 @@ class Maker:
         images = read_images(cell, folder, several=several)
         self._require_frames(len(images), row.place)
         split = self._split(row)
-        id = str(number) if (one := self._get(values, "id")) in (None, "") else str(one)
+        one = self._get(values, "id")
+        id = str(number) if one in (None, "") else roles.as_text(one, self.names["id"])
         stored = tuple(one for one in images if isinstance(one, StoredImage))
         scene = None
         extra = {}

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
+from pg_transfer.process.console import printable
 from pg_transfer.reporting.scores_file import Score, read_scores
 from pg_transfer.sweeping.trials import OUTPUT, Trial
 
@@ -132,10 +133,10 @@ def error_in(output: Path, code: int) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     if told:
-        return told[-1]
+        return printable(told[-1])
     if code < 0:
         return f"it was ended by the system ({signal.Signals(-code).name}); out of memory?"
-    return f"{lines[-1] if lines else 'it said nothing'} (exit code {code})"
+    return f"{printable(lines[-1]) if lines else 'it said nothing'} (exit code {code})"
 
 
 @contextmanager

@@ -69,6 +69,15 @@ class Plan:
     seed: int
     keep: int | None
 
+    def __post_init__(self) -> None:
+        for name, choices in (("method", METHODS), ("prune", PRUNINGS)):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name}={getattr(self, name)!r} is none of {', '.join(choices)}")
+        for name in ("trials", "spared", "seed", "keep"):
+            value, may_lack = getattr(self, name), name in ("trials", "keep")
+            if not (type(value) is int and value >= 0) and not (value is None and may_lack):
+                raise ValueError(f"{name}={value!r} is no whole number from 0 up")
+
 
 class Study:
     """Hands out trials as Optuna asks for them; a `processes.Foreman`.
