@@ -69,7 +69,7 @@ ALLOWED = {
     "display.preview": "task text reporting.pictures process.whole_files training",
     "tracking": (
         "task reporting.answers reporting.page reporting.pictures process.whole_files "
-        "training.scoring"
+        "training.metrics_log training.scoring"
     ),
     "sweeping": "project reporting.scores_file process.console process.whole_files",
     "hydra_plugins": "sweeping",

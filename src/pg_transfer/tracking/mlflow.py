@@ -80,6 +80,10 @@ class MLflow(Tracker):
         for name, value in run.code.items():
             logger.experiment.set_tag(self._run_id, f"code.{name}", value)
         logger.experiment.update_run(self._run_id, status="RUNNING")
+        self.known = {
+            name: max(one.step for one in logger.experiment.get_metric_history(self._run_id, name))
+            for name in logger.experiment.get_run(self._run_id).data.metrics
+        }
         self.logger = logger
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None) -> None:

@@ -100,6 +100,16 @@ class MetricsLog(Logger):
         else:
             self._remove()
 
+    def numbers(self) -> list[dict[str, float]]:
+        """All rows, each without what it has no value of.
+
+        Raises:
+            ValueError: the file is no such log.
+        """
+        return [
+            {name: float(value) for name, value in row.items() if value} for row in self._read()
+        ]
+
     def _read(self) -> list[dict[str, Any]]:
         """All rows but one that a full disk has cut short."""
         if not self.path.exists():
