@@ -203,11 +203,12 @@ def plan(run: Run) -> list[tuple[str, str]]:
     data, recipe, trainer = run.data, run.module.recipe, run.trainer
     examples = len(data.examples(data.train))
     passes = trainer.accumulate_grad_batches
+    epochs = f"{recipe.epochs:g} epoch{'' if recipe.epochs == 1 else 's'}"
     return [
         ("folder", str(run.folder)),
         ("examples", f"{examples:,} of {data.train!r}, at {data.reader.resolution} px"),
         *told_shares(run.task.shares, places=data.steps * recipe.batch_size),
-        ("updates", f"{data.steps:,} of {recipe.batch_size} examples ({recipe.epochs} epochs)"),
+        ("updates", f"{data.steps:,} of {recipe.batch_size} examples ({epochs})"),
         ("micro-batch", f"{data.micro_batch} x {trainer.world_size} device(s) x {passes}"),
         ("loss", f"label smoothing {recipe.label_smoothing}, dropout {recipe.dropout}"),
         ("weight decay", str(recipe.weight_decay)),

@@ -164,10 +164,9 @@ def run_trials(foreman: Foreman, places: Sequence[Mapping[str, str]]) -> None:
         Stopped: by Ctrl-C or SIGTERM, once every trial has stopped, too.
     """
     free, running = list(places), list[Child]()
-    number: int = signal.SIGINT
-    with signals_raise():
+    with signals_noted() as told:
         try:
-            while True:
+            while not told:
                 while free and (work := foreman.next()) is not None:
                     running.append(Child(work, free.pop(0)))
                 if not running:
@@ -183,13 +182,11 @@ def run_trials(foreman: Foreman, places: Sequence[Mapping[str, str]]) -> None:
                         free.insert(0, child.place)
                         end(child, code, foreman)
                 time.sleep(PAUSE_S)
-        except Stopped as told:
-            number = told.number
-            raise
         finally:  # nothing is left running, whatever has happened
-            for child, code in stopping(running, number):
+            for child, code in stopping(running, told[0] if told else signal.SIGINT):
                 foreman.heard(child.trial, child.new_scores())
                 end(child, code, foreman)
+    raise Stopped(told[0])
 
 
 def end(child: Child, code: int, foreman: Foreman) -> None:
@@ -212,17 +209,18 @@ def stopping(running: Sequence[Child], number: int) -> list[tuple[Child, int]]:
 
 
 @contextmanager
-def signals_raise() -> Iterator[None]:
-    """Within it Ctrl-C and SIGTERM raise `Stopped`, once: stopping is not to be cut short."""
+def signals_noted() -> Iterator[list[int]]:
+    """A list to which Ctrl-C and SIGTERM are added within it.
 
-    def told(number: int, _: object) -> None:
-        for one in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(one, signal.SIG_IGN)
-        raise Stopped(number)
-
-    earlier = {one: signal.signal(one, told) for one in (signal.SIGINT, signal.SIGTERM)}
+    Raising at once would leave a process running that has just been started and is in no list yet.
+    """
+    told: list[int] = []
+    earlier = {
+        one: signal.signal(one, lambda number, _: told.append(number))
+        for one in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
-        yield
+        yield told
     finally:
         for one, handler in earlier.items():
             signal.signal(one, handler)

@@ -28,10 +28,11 @@ def write_summary(folder: Path) -> Results:
     """Writes sweep.json, .csv, .png and .html into the folder of a sweep; what they say."""
     results = read_results(folder)
     best = list(results.best.values())
-    header, rows = cells(results)
+    table = cells(results)
     file = StringIO()
-    csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    csv.writer(file, lineterminator="\n").writerows([table[0], *table[1]])
     write_whole(folder / f"{NAME}.csv", [file.getvalue()])
+    header, rows = for_people(*table)
     write_whole(folder / f"{NAME}.json", [json.dumps(as_json(results), indent=1) + "\n"])
     draw_sweep(results, folder / f"{NAME}.png")
     template = (resources.files("pg_transfer.sweeping") / "sweep.html").read_text(encoding="utf-8")
@@ -58,7 +59,8 @@ def show_summary(results: Results) -> None:
     """Prints the same: the table, the best, where the files lie, what to type next."""
     header, rows = cells(results)
     short = [[*texts[:-1], _shortened(texts[-1], MOST_REASON)] for texts in rows]
-    CONSOLE.print(score_table("sweep", [header, *short]))
+    header, rows = for_people(header, short)
+    CONSOLE.print(score_table("sweep", [header, *rows]))
     if results.fixed:
         CONSOLE.print(facts_table("in all trials", list(results.fixed.items())))
     for line in verdict(results):
@@ -87,6 +89,13 @@ def cells(results: Results) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
+def for_people(header: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """The same without the last column, the reasons, where no trial has one."""
+    if any(texts[-1] for texts in rows):
+        return header, rows
+    return header[:-1], [texts[:-1] for texts in rows]
+
+
 def verdict(results: Results) -> list[str]:
     """A line on the best of every group, and one on how many ended how."""
     lines = [
@@ -96,7 +105,7 @@ def verdict(results: Results) -> list[str]:
     ]
     states = ("finished", "pruned", "failed", "unfinished")
     counts = [f"{results.count(state)} {state}" for state in states if results.count(state)]
-    return [*lines, f"{len(results.rows)} trials: {', '.join(counts)}"]
+    return [*lines, f"trials: {', '.join(counts)}"]
 
 
 def commands(results: Results) -> list[str]:
