@@ -163,11 +163,14 @@ class Maker:
             return f"answer en {{{roles.QUESTION}}}"
         if {"caption", "captions"} & set(self.names.values()):
             return "caption en"
-        raise ValueError(
-            f"there is no request: the data has {', '.join(found)}. Name the column "
-            f"(columns={{prefix: {found[0]}}}), or write it (prefix='caption en'), if need be as a "
-            f"template over the columns (prefix='\"answer en {{{found[-1]}}}\"')"
-        )
+        free = [name for name in found if name not in self.names.values() and name[:2] != "__"]
+        remedy = "Write it ('prefix=\"caption en\"')"
+        if free:
+            remedy += (
+                f", name its column (columns={{prefix: {free[0]}}}), or write a template over "
+                f"columns ('prefix=\"answer en {{{free[-1]}}}\"')"
+            )
+        raise ValueError(f"there is no request: the data has {', '.join(found)}. {remedy}")
 
     def _get(self, values: Mapping[str, Any], role: str) -> Any:
         return roles.value(values, self.names[role]) if role in self.names else None

@@ -28,6 +28,7 @@ from pg_transfer.running.folder import (
     require_one_folder,
     require_same_run,
     resume_command,
+    training_command,
 )
 from pg_transfer.running.mixing import with_components
 from pg_transfer.running.settings import refuse_odd_values
@@ -185,6 +186,7 @@ def preview(config: DictConfig, folder: Path) -> None:
         CONSOLE.print(line, soft_wrap=True)
     write_preview(folder / "preview.html", lessons, plan(run))
     say(f"\npage of the first batch: {folder / 'preview.html'}")
+    say(f"to train: {shlex.join(training_command())}")
 
 
 def resolve(config: DictConfig, folder: Path) -> DictConfig:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pg_transfer.process.console import CONSOLE, facts_table, say, score_table
 from pg_transfer.process.whole_files import write_whole
+from pg_transfer.project import typed
 from pg_transfer.sweeping.plot import draw_sweep
 from pg_transfer.sweeping.results import Results, Row, read_results
 from pg_transfer.sweeping.trials import OUTPUT, joined_settings
@@ -112,9 +113,9 @@ def commands(results: Results) -> list[str]:
     """What to type next."""
     lines = []
     for row in results.best.values():
-        settings = shlex.join(joined_settings(row.trial.settings))
-        lines.append(f"score it: python evaluate.py run={shlex.quote(str(row.trial.folder))}")
-        lines.append(f"its settings again: python train.py {settings}")
+        score = [*typed("evaluate"), f"run={row.trial.folder}"]
+        train = [*typed("train"), *joined_settings(row.trial.settings)]
+        lines += [f"score it: {shlex.join(score)}", f"its settings again: {shlex.join(train)}"]
     failed = [row for row in results.rows if row.trial.state == "failed"]
     lines += [f"what a failed one said: {row.trial.folder / OUTPUT}" for row in failed[:1]]
     return lines
