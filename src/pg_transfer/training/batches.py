@@ -235,7 +235,9 @@ class Lessons(Dataset[Item]):
     """
 
     def __init__(self, reader: Reader, examples: Sequence[Example], seed: int) -> None:
-        self.reader, self.examples, self.seed = reader, examples, seed
+        self.reader: Reader = reader
+        self.examples: Sequence[Example] = examples
+        self.seed: int = seed
 
     def __getitem__(self, index: tuple[int, int]) -> Item:
         row, epoch = index
@@ -295,7 +297,8 @@ class Prompts(Dataset[Item]):
     def __init__(
         self, reader: Reader, examples: Sequence[Example], *, batch: int, rank: int, processes: int
     ) -> None:
-        self.reader, self.examples = reader, examples
+        self.reader: Reader = reader
+        self.examples: Sequence[Example] = examples
         of_image: dict[Image, list[int]] = {}
         for row, example in enumerate(examples):
             of_image.setdefault(example.image, []).append(row)
@@ -304,8 +307,10 @@ class Prompts(Dataset[Item]):
         count = math.ceil(math.ceil(len(ordered) / processes) / batch)
         first = max(0, min(first, last - count))
         last = max(last, first + count)
-        self.rows = array("q", ordered[first:last])  # which loading processes go on sharing
-        self.batches = cut(len(self.rows), batch=batch, count=count)
+        self.rows: array[int] = array(
+            "q", ordered[first:last]
+        )  # which loading processes go on sharing
+        self.batches: list[list[int]] = cut(len(self.rows), batch=batch, count=count)
         self._latest: tuple[Look | None, np.ndarray | None] = None, None
 
     def __len__(self) -> int:
@@ -365,9 +370,11 @@ class Order(Sampler[list[tuple[int, int]]]):
         rank: int = 0,
         processes: int = 1,
     ) -> None:
-        self.micro_batches = accumulation(batch_size, micro_batch, processes) * steps
+        self.micro_batches: int = accumulation(batch_size, micro_batch, processes) * steps
         self.stream = stream
-        self.micro_batch, self.rank, self.processes = micro_batch, rank, processes
+        self.micro_batch: int = micro_batch
+        self.rank: int = rank
+        self.processes: int = processes
         self.start = 0
 
     def __len__(self) -> int:
