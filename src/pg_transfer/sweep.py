@@ -81,7 +81,7 @@ def sweep(options: Namespace) -> None:
     if failed := [state for state in study.states if state == "failed"]:
         rest = "; no more were started, as the others would fail, too" if study.is_hopeless else ""
         raise ValueError(
-            f"{len(failed)} of {len(study.states)} trials failed, for the reasons in the table"
+            f"{len(failed)} of {len(study.states)} trials failed, for the reasons above"
             f"{rest}. Once it is mended, repeat them: python -m pg_transfer.sweep --to "
             f"{shlex.quote(str(folder))} --retry"
         )

@@ -16,7 +16,7 @@ from PIL import Image
 from pg_transfer.sweeping.processes import Stopped, run_trials
 from pg_transfer.sweeping.search import Numbers, Options, Search
 from pg_transfer.sweeping.study import Plan, Study
-from pg_transfer.sweeping.summary import write_summary
+from pg_transfer.sweeping.summary import short_names, show_summary, write_summary
 from pg_transfer.sweeping.trials import Trial, read_trials
 from tests.sweeping.pretended import command, rates, states, study
 
@@ -143,3 +143,31 @@ def test_the_summary_shows_every_kind_of_end(study, tmp_path: Path) -> None:
     assert lines[0] == "trial,recipe.lr,state,val/mIoU,highest,update,why" and len(lines) == 5
     with Image.open(tmp_path / "sweep.png") as picture:
         assert picture.width > 600 and len(picture.convert("RGB").getcolors(1 << 24) or ()) > 50
+
+
+def test_the_table_on_the_terminal_is_for_people(
+    study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_trials(study(rates("1", "3")), [{}])
+    capsys.readouterr()
+    show_summary(write_summary(tmp_path))
+    said = capsys.readouterr().out
+    header = said.splitlines()[2].replace("┃", "|").split("|")[1:-1]
+    assert [one.strip() for one in header] == [
+        "trial", "lr", "state", "val/mIoU", "highest", "update",
+    ]  # fmt: skip
+    assert "trials: 2 finished" in said and "failed" not in said
+    page = (tmp_path / "sweep.html").read_text()
+    assert "<th>recipe.lr</th>" in page and "<th>why</th>" not in page
+    trial = read_trials(tmp_path)[0]
+    trial.ended("failed", "no such colour").save()
+    show_summary(write_summary(tmp_path))
+    assert "trial 0 failed: no such colour\n" in capsys.readouterr().out
+    assert "<th>why</th>" in (tmp_path / "sweep.html").read_text()
+
+
+def test_names_are_shortened_where_they_stay_apart() -> None:
+    assert short_names(["recipe.lr", "tuning.vision.lr", "seed", "recipe.batch_size"]) == {
+        "recipe.lr": "recipe.lr", "tuning.vision.lr": "tuning.vision.lr", "seed": "seed",
+        "recipe.batch_size": "batch_size",
+    }  # fmt: skip

@@ -6,6 +6,8 @@ import csv
 import json
 import shlex
 from base64 import b64encode
+from collections import Counter
+from collections.abc import Sequence
 from html import escape
 from importlib import resources
 from io import StringIO
@@ -21,7 +23,7 @@ from pg_transfer.sweeping.trials import OUTPUT, joined_settings
 NAME = "sweep"
 """Of the files with the results, without their endings."""
 
-MOST_REASON = 70
+MOST_REASON = 200
 """Characters of a reason in the terminal; the files have all."""
 
 
@@ -33,7 +35,7 @@ def write_summary(folder: Path) -> Results:
     file = StringIO()
     csv.writer(file, lineterminator="\n").writerows([table[0], *table[1]])
     write_whole(folder / f"{NAME}.csv", [file.getvalue()])
-    header, rows = for_people(*table)
+    header, rows = with_reasons(*table)
     write_whole(folder / f"{NAME}.json", [json.dumps(as_json(results), indent=1) + "\n"])
     draw_sweep(results, folder / f"{NAME}.png")
     template = (resources.files("pg_transfer.sweeping") / "sweep.html").read_text(encoding="utf-8")
@@ -59,9 +61,12 @@ def write_summary(folder: Path) -> Results:
 def show_summary(results: Results) -> None:
     """Prints the same: the table, the best, where the files lie, what to type next."""
     header, rows = cells(results)
-    short = [[*texts[:-1], _shortened(texts[-1], MOST_REASON)] for texts in rows]
-    header, rows = for_people(header, short)
-    CONSOLE.print(score_table("sweep", [header, *rows]))
+    names = short_names(results.varied)
+    narrow = [[names.get(name, name) for name in header], *rows]
+    CONSOLE.print(score_table("sweep", [texts[:-1] for texts in narrow]))  # the reasons follow
+    for row in results.rows:
+        if row.trial.state == "failed":
+            say(f"trial {row.trial.number} failed: {_shortened(row.trial.reason, MOST_REASON)}")
     if results.fixed:
         CONSOLE.print(facts_table("in all trials", list(results.fixed.items())))
     for line in verdict(results):
@@ -90,11 +95,18 @@ def cells(results: Results) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
-def for_people(header: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
-    """The same without the last column, the reasons, where no trial has one."""
+def with_reasons(header: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """The same, but without the last column, the reasons, where no trial has one."""
     if any(texts[-1] for texts in rows):
         return header, rows
     return header[:-1], [texts[:-1] for texts in rows]
+
+
+def short_names(settings: Sequence[str]) -> dict[str, str]:
+    """Of each setting the last part of its name, `lr` of `recipe.lr`, where no two share one."""
+    last = {name: name.rpartition(".")[2] for name in settings}
+    counts = Counter(last.values())
+    return {name: short if counts[short] == 1 else name for name, short in last.items()}
 
 
 def verdict(results: Results) -> list[str]:
