@@ -11,6 +11,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
+from rich.table import Column
 
 from pg_transfer.process.console import CONSOLE
 from pg_transfer.training.scoring import ScoreTask
@@ -19,6 +20,9 @@ REDRAWN_SECONDS = 0.2
 """Reading the loss waits for the GPU, so it is read no more often than this."""
 LINE_SECONDS = 60.0
 """Where no bar can be drawn, as in a file, there is a line this often."""
+
+WIDE = 100
+"""Characters of a terminal in which a bar of 20 leaves room for all else."""
 
 
 class Clock:
@@ -45,6 +49,17 @@ class Clock:
         validation = self.validating / max(1, self.validations)
         ahead = self.updates // self.every - done // self.every
         return update * (self.updates - done) + validation * ahead
+
+
+def bars_on(console: Console) -> Bars:
+    """Bars with numbers that stay whole: in a narrow terminal the bar is short, and facts wrap."""
+    return Bars(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20 if console.width >= WIDE else 6),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[facts]}", table_column=Column(no_wrap=False)),
+        console=console, transient=True,
+    )  # fmt: skip
 
 
 class Progress(ProgressBar):
@@ -165,10 +180,7 @@ class Progress(ProgressBar):
 
     def _open(self) -> None:
         if self._is_shown and self.console.is_terminal and self._bars is None:
-            self._bars = Bars(
-                TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(),
-                TextColumn("{task.fields[facts]}"), console=self.console, transient=True,
-            )  # fmt: skip
+            self._bars = bars_on(self.console)
             self._bars.start()
 
     def _close(self) -> None:
