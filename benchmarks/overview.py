@@ -54,7 +54,7 @@ def comparison(sides: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def as_table(compared: list[dict[str, Any]]) -> str:
-    head = ["times ours, of transformers", "processor time", "by the clock", "memory",
+    head = ["what transformers takes, times ours", "processor time", "by the clock", "memory",
             "processor time with logits of the suffix alone"]  # fmt: skip
     return table(head, [
         [

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pg_transfer import command
+from pg_transfer import command, project
 
 ROOT = Path(__file__).parents[1]
 
@@ -86,3 +86,12 @@ def test_without_a_checkout_it_says_what_to_install(
     assert ended.value.code == 1
     error = capsys.readouterr().err
     assert str(tmp_path) in error and "pip install -e ." in error
+
+
+def test_what_to_type_next_can_be_typed_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert project.typed("train") == ["python", "train.py"]
+    monkeypatch.chdir(tmp_path)
+    assert project.typed("train") == ["pg-transfer", "train"]

@@ -69,13 +69,13 @@ ALLOWED = {
     "sources.loading": "text model sources.hub sources.models sources.run_settings",
     "sources.models": "model adapters training sources.hub sources.run_settings",
     "sources.run_settings": "task",
-    "display": "task reporting.page process.console training",
+    "display": "task project reporting.page process.console training",
     "display.preview": (
         "task text reporting.pictures reporting.templates process.whole_files training"
     ),
     "tracking": (
         "task reporting.answers reporting.page reporting.pictures process.whole_files "
-        "training.scoring"
+        "training.metrics_log training.scoring"
     ),
     "sweeping": (
         "project reporting.scores_file reporting.templates process.console process.whole_files"
@@ -88,11 +88,11 @@ ALLOWED = {
     ),
     "running.choices": "",
     "running.evaluation": (
-        "task data.splits reporting.answers reporting.page reporting.record reporting.report "
-        "process.console process.stopping training sources.run_settings running.assemble "
-        "running.mixing running.parts"
+        "task project data.splits reporting.answers reporting.page reporting.record "
+        "reporting.report process.console process.stopping training sources.run_settings "
+        "running.assemble running.mixing running.parts"
     ),
-    "running.folder": "process.console process.processes sources.run_settings",
+    "running.folder": "project process.console process.processes sources.run_settings",
     "running.mixing": "",
     "running.parts": (
         "task text model process.console process.launching training sources.loading "

@@ -7,3 +7,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 """Of the project: the folder of `conf/`, `tasks/`, `train.py` and `evaluate.py`."""
 CONF = ROOT / "conf"
+
+
+def typed(program: str) -> list[str]:
+    """What to type for `train` or `evaluate`: by its file in the project's folder, else by name."""
+    file = f"{program}.py"
+    return ["python", file] if Path.cwd() == ROOT else ["pg-transfer", program]

@@ -82,7 +82,7 @@ def sweep(options: Namespace) -> None:
     if failed := [state for state in study.states if state == "failed"]:
         rest = "; no more were started, as the others would fail, too" if study.is_hopeless else ""
         raise ValueError(
-            f"{len(failed)} of {len(study.states)} trials failed, their reasons are in the table"
+            f"{len(failed)} of {len(study.states)} trials failed, for the reasons above"
             f"{rest}. Once it is mended, repeat them: python -m pg_transfer.sweep --to "
             f"{shlex.quote(str(folder))} --retry"
         )
@@ -160,7 +160,7 @@ def described(search: Search, plan: Plan) -> str:
     """The plan in words."""
     names = ", ".join(search.dimensions)
     if plan.method == "grid":
-        return f"all {len(search.grid())} combinations of {names}"
+        return f"all combinations of {names}, {len(search.grid())} trials"
     how = "drawn at random" if plan.method == "random" else "by Optuna's TPE"
     return f"{plan.trials} trials over {names}, {how}"
 

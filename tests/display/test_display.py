@@ -60,6 +60,20 @@ def test_a_run_shows_loss_score_speed_and_time(
     assert "4 of 4: mIoU 0.00, best 0.00 after update 2" in said.get()
 
 
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_numbers_are_whole_in_a_narrow_terminal(width: int) -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=width)
+    bars = progress.bars_on(console)
+    facts = "loss 0.512, accuracy 73.15, 67.1 images/s, 1:02:09 left"
+    bars.add_task("training", total=15470, completed=1234, facts=facts)
+    bars.add_task("answering validation", total=160, completed=9, facts="")
+    console.print(bars.get_renderable())
+    words = out.getvalue().split()
+    assert {"1234/15470", "9/160", "0.512,", "73.15,", "images/s,", "1:02:09", "left"} <= {*words}
+    assert "…" not in out.getvalue()
+
+
 def show_on(run: Run, console: Console) -> None:
     (bar,) = (one for one in run.trainer.callbacks if isinstance(one, progress.Progress))  # type: ignore[attr-defined]
     bar.console = console

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+import warnings
 from pathlib import Path
 
 import pytest
 from hydra.utils import instantiate
+from torch.utils.data import DataLoader
 
-from pg_transfer.process.console import CONSOLE, facts_table, reports_errors, user_message
+from pg_transfer.process.console import (
+    CONSOLE,
+    facts_table,
+    quiet_libraries,
+    reports_errors,
+    user_message,
+)
 
 
 def test_a_bug_keeps_its_traceback() -> None:
@@ -58,3 +66,17 @@ def test_names_in_brackets_are_no_colours() -> None:
     with CONSOLE.capture() as capture:
         CONSOLE.print(facts_table("run", [("folder", str(Path("runs/[red]/x")))]))
     assert "runs/[red]/x" in capture.get()
+
+
+def test_torch_does_not_repeat_how_many_cores_there_are(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    many = (os.cpu_count() or 1) + 1
+    warnings.simplefilter("always")
+    DataLoader([0], num_workers=many)  # no process starts before it is gone through
+    (warning,) = recwarn
+    assert f"will create {many} worker processes" in str(warning.message)
+    recwarn.clear()
+    quiet_libraries()
+    DataLoader([0], num_workers=many)
+    assert not recwarn.list

@@ -4,47 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from optuna.trial import TrialState
 from PIL import Image
 
 from pg_transfer.sweeping.processes import Stopped, run_trials
 from pg_transfer.sweeping.search import Numbers, Options, Search
 from pg_transfer.sweeping.study import Plan, Study
-from pg_transfer.sweeping.summary import write_summary
-from pg_transfer.sweeping.trials import Trial, joined_settings, read_trials
+from pg_transfer.sweeping.summary import short_names, show_summary, write_summary
+from pg_transfer.sweeping.trials import Trial, read_trials
+from tests.sweeping.pretended import command, rates, states, study
 
-RUN = Path(__file__).with_name("pretended_run.py")
+__all__ = ["study"]
+ROOT = Path(__file__).parents[2]
+
 LR = Numbers(0.0, 1.0, step=0.0, is_whole=False, is_log=False)
-
-
-def command(trial: Trial) -> list[str]:
-    return [sys.executable, str(RUN), *joined_settings(trial.settings), f"run='{trial.folder}'"]
-
-
-@pytest.fixture
-def study(tmp_path: Path) -> Callable[..., Study]:
-    def made(search: Search, **plan) -> Study:
-        kept = {"method": "grid", "trials": None, "prune": "none", "spared": 1, "seed": 0}
-        return Study(tmp_path, search, Plan(**kept | {"keep": None} | plan), command=command)
-
-    return made
-
-
-def rates(*values: str) -> Search:
-    return Search([], {"recipe.lr": Options(values)})
-
-
-def states(folder: Path) -> list[str]:
-    return [trial.state for trial in read_trials(folder)]
 
 
 def test_all_combinations_run_once_and_the_best_is_named(study, tmp_path: Path) -> None:
@@ -55,18 +34,6 @@ def test_all_combinations_run_once_and_the_best_is_named(study, tmp_path: Path) 
     assert [row.score for row in results.rows] == [4.0, 12.0, 8.0]  # lr times the fourth step
     run_trials(study(rates("1", "3", "2")), [{}])  # nothing is left to do
     assert len(read_trials(tmp_path)) == 3
-
-
-@pytest.mark.slow
-def test_a_trial_behind_the_median_is_given_up(study, tmp_path: Path) -> None:
-    led = study(Search(["pause=0.5"], {"recipe.lr": Options(("3", "1"))}), prune="median")
-    run_trials(led, [{}])
-    good, bad = read_trials(tmp_path)
-    # The first is spared; the second has 1 where the first had 3, and 2 where it had 6.
-    assert (good.state, bad.state) == ("finished", "pruned")
-    assert re.search("given up after [12] of 4 updates", bad.reason)
-    assert [one.state for one in led.study.trials] == [TrialState.COMPLETE, TrialState.PRUNED]
-    assert led.study.trials[1].value in (1.0, 2.0)
 
 
 def test_a_failed_trial_says_why_and_can_be_repeated(study, tmp_path: Path) -> None:
@@ -117,13 +84,15 @@ def test_two_processes_never_work_in_one_folder(study, tmp_path: Path) -> None:
     search = Search(["pause=3"], {"recipe.lr": Options(("1",))})
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path\n"
-        "from test_study import *\n"
-        "plan = Plan('grid', None, 'none', 1, 0, None)\n"
+        "from tests.sweeping.pretended import *\n"
         "search = Search(['pause=3'], {'recipe.lr': Options(('1',))})\n"
+        "plan = Plan('grid', None, 'none', 1, 0, None)\n"
+        "from pg_transfer.sweeping.processes import run_trials\n"
         "run_trials(Study(Path(sys.argv[2]), search, plan, command=command), [{}])"
     )
-    sweep = subprocess.Popen([sys.executable, "-c", code, str(RUN.parent), str(tmp_path)])
+    sweep = subprocess.Popen([sys.executable, "-c", code, str(ROOT), str(tmp_path)])
     while not (tmp_path / "0" / "trial.json").exists():
+        assert sweep.poll() is None
         time.sleep(0.05)
     time.sleep(0.5)
     sweep.kill()  # and its trial works on
@@ -174,3 +143,31 @@ def test_the_summary_shows_every_kind_of_end(study, tmp_path: Path) -> None:
     assert lines[0] == "trial,recipe.lr,state,val/mIoU,highest,update,why" and len(lines) == 5
     with Image.open(tmp_path / "sweep.png") as picture:
         assert picture.width > 600 and len(picture.convert("RGB").getcolors(1 << 24) or ()) > 50
+
+
+def test_the_table_on_the_terminal_is_for_people(
+    study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_trials(study(rates("1", "3")), [{}])
+    capsys.readouterr()
+    show_summary(write_summary(tmp_path))
+    said = capsys.readouterr().out
+    header = said.splitlines()[2].replace("┃", "|").split("|")[1:-1]
+    assert [one.strip() for one in header] == [
+        "trial", "lr", "state", "val/mIoU", "highest", "update",
+    ]  # fmt: skip
+    assert "trials: 2 finished" in said and "failed" not in said
+    page = (tmp_path / "sweep.html").read_text()
+    assert "<th>recipe.lr</th>" in page and "<th>why</th>" not in page
+    trial = read_trials(tmp_path)[0]
+    trial.ended("failed", "no such colour").save()
+    show_summary(write_summary(tmp_path))
+    assert "trial 0 failed: no such colour\n" in capsys.readouterr().out
+    assert "<th>why</th>" in (tmp_path / "sweep.html").read_text()
+
+
+def test_names_are_shortened_where_they_stay_apart() -> None:
+    assert short_names(["recipe.lr", "tuning.vision.lr", "seed", "recipe.batch_size"]) == {
+        "recipe.lr": "recipe.lr", "tuning.vision.lr": "tuning.vision.lr", "seed": "seed",
+        "recipe.batch_size": "batch_size",
+    }  # fmt: skip

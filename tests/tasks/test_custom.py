@@ -131,8 +131,11 @@ def test_columns_by_other_names(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"the data has no such column. It has img, ask"):
         custom(folder, rows, columns=names | {"image": "imgs"})
     names.pop("prefix")
-    with pytest.raises(ValueError, match=r"there is no request: .* Name the column"):
+    with pytest.raises(ValueError, match=r"no request: .* name its column \(columns=\{prefix: ask"):
         custom(folder, rows, columns=names)
+    bare = [{"image": row["img"], "suffix": "red"} for row in rows]
+    with pytest.raises(ValueError, match=r"""Write it \('prefix="caption en"'\)$"""):
+        custom(folder, bare)  # neither the image nor the answer can be asked for
     with pytest.raises(ValueError, match="there is no answer to learn: the data has img, ask"):
         custom(folder, rows, columns={"image": "img", "prefix": "ask"})
 

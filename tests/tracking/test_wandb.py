@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,8 @@ from pg_transfer.tracking.code_version import HERE
 from pg_transfer.tracking.follow import best_model
 from pg_transfer.tracking.predictions import choose
 from pg_transfer.tracking.tracker import Told
-from pg_transfer.tracking.weights_and_biases import WeightsAndBiases
+from pg_transfer.tracking.wandb_file import history
+from pg_transfer.tracking.weights_and_biases import STEP, WeightsAndBiases, sent_before
 from tests.reporting.test_pictures import Said
 from tests.tracking.wandb_files import Offline
 
@@ -134,6 +136,34 @@ def test_a_run_that_was_cut_short_is_one_run(
     }
     assert not [path for path in (folder / "wandb").rglob("*")
                 if path.is_file() and SECRET.encode() in path.read_bytes()]  # fmt: skip
+
+
+def test_what_earlier_starts_have_sent_is_in_the_clients_files(tmp_path: Path) -> None:
+    known: list[Mapping[str, int] | None] = []
+    for steps in ((0, 1, 2), (1, 2, 3)):
+        tracker = WeightsAndBiases(mode="offline", project="p")
+        tracker.start(Told(tmp_path, "name", {}, {}))
+        known.append(tracker.known)
+        for step in steps:
+            tracker.log_metrics({"loss": step, "epoch": 0}, step)
+        tracker.log_metrics({"val/mIoU": 0.5, "epoch": 0}, 2)
+        tracker.finish(is_whole=True)
+    assert known[0] == {} and known[1] is not None
+    assert {name: known[1][name] for name in ("loss", "val/mIoU")} == {"loss": 2, "val/mIoU": 2}
+    sent = [[line[STEP] for line in part.history if "loss" in line] for part in parts(tmp_path)]
+    assert sent == [[0, 1, 2], [3]]
+    # Online it counts what has arrived, and without the files that alone.
+    online = SimpleNamespace(offline=False, summary={STEP: 1, "loss": 0.1})
+    assert sent_before(tmp_path, online)["loss"] == 1
+    assert sent_before(tmp_path / "wandb", online)["loss"] == 1
+    online.summary[STEP] = 9
+    assert sent_before(tmp_path, online)["val/mIoU"] == 2
+
+
+def test_a_file_of_another_kind_holds_no_rows(tmp_path: Path) -> None:
+    (tmp_path / "a.wandb").write_bytes(b"something else")
+    (tmp_path / "b.wandb").write_bytes(b":W&B" + bytes(3) + b"\1\2\3\4\4\0\1abcd")
+    assert not [*history(tmp_path / "a.wandb"), *history(tmp_path / "b.wandb")]
 
 
 class Drawn(Said):

@@ -48,7 +48,9 @@ class AnsweringModel:
     def __init__(
         self, loaded: loading.Loaded, *, manner: Manner, codec: MaskCodec | None = None
     ) -> None:
-        self.loaded, self.manner, self.codec = loaded, manner, codec
+        self.loaded: loading.Loaded = loaded
+        self.manner: Manner = manner
+        self.codec: MaskCodec | None = codec
 
     @overload
     def answer(

@@ -11,6 +11,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
+from rich.table import Column
 
 from pg_transfer.process.console import CONSOLE
 from pg_transfer.training.scoring import ScoreTask
@@ -19,6 +20,9 @@ REDRAWN_SECONDS = 0.2
 """Reading the loss waits for the GPU, so it is read no more often than this."""
 LINE_SECONDS = 60.0
 """Where no bar can be drawn, as in a file, there is a line this often."""
+
+WIDE = 100
+"""Characters of a terminal in which a bar of 20 leaves room for all else."""
 
 
 class Clock:
@@ -30,9 +34,11 @@ class Clock:
     """
 
     def __init__(self, updates: int, every: int) -> None:
-        self.updates, self.every = updates, every
+        self.updates: int = updates
+        self.every: int = every
         self.begun_at = 0
-        self.training = self.validating = 0.0
+        self.training: float = 0.0
+        self.validating: float = 0.0
         self.validations = 0
 
     def left(self, done: int) -> float | None:
@@ -45,6 +51,17 @@ class Clock:
         return update * (self.updates - done) + validation * ahead
 
 
+def bars_on(console: Console) -> Bars:
+    """Bars with numbers that stay whole: in a narrow terminal the bar is short, and facts wrap."""
+    return Bars(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20 if console.width >= WIDE else 6),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[facts]}", table_column=Column(no_wrap=False)),
+        console=console, transient=True,
+    )  # fmt: skip
+
+
 class Progress(ProgressBar):
     """Draws a bar where there is a terminal, else prints a line now and then.
 
@@ -55,7 +72,8 @@ class Progress(ProgressBar):
 
     def __init__(self, scorer: ScoreTask, *, console: Console = CONSOLE) -> None:
         super().__init__()
-        self.scorer, self.console = scorer, console
+        self.scorer: ScoreTask = scorer
+        self.console: Console = console
         self._bars: Bars | None = None
         self._training = self._answering = TaskID(0)
         self._clock = Clock(1, 1)
@@ -162,10 +180,7 @@ class Progress(ProgressBar):
 
     def _open(self) -> None:
         if self._is_shown and self.console.is_terminal and self._bars is None:
-            self._bars = Bars(
-                TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(),
-                TextColumn("{task.fields[facts]}"), console=self.console, transient=True,
-            )  # fmt: skip
+            self._bars = bars_on(self.console)
             self._bars.start()
 
     def _close(self) -> None:

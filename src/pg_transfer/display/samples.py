@@ -27,7 +27,9 @@ class ShowSamples(Callback):
     """
 
     def __init__(self, scorer: ScoreTask, keeper: KeepCheckpoints, *, count: int) -> None:
-        self.scorer, self.keeper, self.count = scorer, keeper, count
+        self.scorer: ScoreTask = scorer
+        self.keeper: KeepCheckpoints = keeper
+        self.count: int = count
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Prints them, on the first process and while training alone."""

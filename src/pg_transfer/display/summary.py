@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pg_transfer.process.console import CONSOLE, facts_table, say
+from pg_transfer.project import typed
 from pg_transfer.training.scoring import Headline
 from pg_transfer.training.weights import BEST, LAST
 
@@ -55,6 +56,7 @@ def show_end(
         say(f"followed by {tracker}")
     run, exported = shlex.quote(str(folder)), shlex.quote(f"{folder}-exported")
     say("next")
-    say(f"  python evaluate.py run={run}{' checkpoint=best' if best_step != updates else ''}")
+    score = " ".join(typed("evaluate"))
+    say(f"  {score} run={run}{' checkpoint=best' if best_step != updates else ''}")
     say(f"  python -m pg_transfer.predict {run} --images photo.jpg --prompt {shlex.quote(prompt)}")
     say(f"  python -m pg_transfer.export {run} --to {exported} --format {form}")

@@ -56,9 +56,9 @@ class Maker:
 
     def __init__(self, source: Source, wishes: Wishes) -> None:
         self.wishes = wishes
-        self.names = roles.choose_columns(source.columns, wishes.columns)
+        self.names: dict[str, str] = roles.choose_columns(source.columns, wishes.columns)
         self.kind: Kind = self._kind()
-        self.extra = () if self.kind == "text" else (CATEGORIES, LABELS)
+        self.extra: tuple[str, ...] = () if self.kind == "text" else (CATEGORIES, LABELS)
         self.request = self._request(source.columns)
         self.remarks: list[str] = []
         self.frames: tuple[int, str] | None = None
@@ -114,7 +114,7 @@ class Maker:
         if not self.request:
             verb = "segment" if self.kind == "masks" else "detect"
             wanted = CATEGORIES if len(every) <= FEW else LABELS
-            self.request = f"{verb} {{{wanted}}}"
+            self.request: str = f"{verb} {{{wanted}}}"
         asks_for = roles.fields(self.request)
         if LABELS in asks_for:
             self.remarks.append(
@@ -164,11 +164,14 @@ class Maker:
             return f"answer en {{{roles.QUESTION}}}"
         if {"caption", "captions"} & set(self.names.values()):
             return "caption en"
-        raise ValueError(
-            f"there is no request: the data has {', '.join(found)}. Name the column "
-            f"(columns={{prefix: {found[0]}}}), or write it (prefix='caption en'), if need be as a "
-            f"template over the columns (prefix='\"answer en {{{found[-1]}}}\"')"
-        )
+        free = [name for name in found if name not in self.names.values() and name[:2] != "__"]
+        remedy = "Write it ('prefix=\"caption en\"')"
+        if free:
+            remedy += (
+                f", name its column (columns={{prefix: {free[0]}}}), or write a template over "
+                f"columns ('prefix=\"answer en {{{free[-1]}}}\"')"
+            )
+        raise ValueError(f"there is no request: the data has {', '.join(found)}. {remedy}")
 
     def _get(self, values: Mapping[str, Any], role: str) -> Any:
         return roles.value(values, self.names[role]) if role in self.names else None

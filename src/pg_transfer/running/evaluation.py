@@ -12,6 +12,7 @@ from omegaconf import DictConfig, open_dict
 from pg_transfer.data.splits import Splits, remarks_on
 from pg_transfer.process.console import CONSOLE, end_stopped, say, score_table
 from pg_transfer.process.stopping import Requests, Stopped
+from pg_transfer.project import typed
 from pg_transfer.reporting.answers import file_name, read_answers
 from pg_transfer.reporting.page import Side
 from pg_transfer.reporting.record import Record, write_record
@@ -37,7 +38,7 @@ def evaluate(config: DictConfig) -> None:
         try:
             score(config, requests)
         except Stopped as stopped:
-            end_stopped(stopped, ["python", "evaluate.py", *sys.argv[1:]])
+            end_stopped(stopped, [*typed("evaluate"), *sys.argv[1:]])
 
 
 def score(config: DictConfig, requests: Requests) -> None:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.process.console import say
 from pg_transfer.process.processes import started_from_outside
+from pg_transfer.project import typed
 from pg_transfer.sources.run_settings import CONFIG, parse_settings
 
 # Settings under which a run computes the same, but for rounding and what dropout draws.
@@ -81,7 +82,12 @@ def flattened(settings: object, path: str = "") -> list[tuple[str, object]]:
 def resume_command(folder: Path) -> list[str]:
     """What to type to go on with the run in `folder`."""
     options = [option for option in sys.argv[1:] if not option.startswith("run=")]
-    return ["python", "train.py", *options, f"run={folder}"]
+    return [*typed("train"), *options, f"run={folder}"]
+
+
+def training_command() -> list[str]:
+    """What to type to train as a preview has shown."""
+    return [*typed("train"), *(one for one in sys.argv[1:] if not one.startswith("preview="))]
 
 
 def keep_tokenizer(path: Path, folder: Path) -> None:

@@ -28,6 +28,7 @@ from pg_transfer.running.folder import (
     require_one_folder,
     require_same_run,
     resume_command,
+    training_command,
 )
 from pg_transfer.running.mixing import with_components
 from pg_transfer.running.settings import refuse_odd_values
@@ -187,6 +188,7 @@ def preview(config: DictConfig, folder: Path) -> None:
         CONSOLE.print(line, soft_wrap=True)
     write_preview(folder / "preview.html", lessons, plan(run))
     say(f"\npage of the first batch: {folder / 'preview.html'}")
+    say(f"to train: {shlex.join(training_command())}")
 
 
 def resolve(config: DictConfig, folder: Path) -> DictConfig:
@@ -205,11 +207,12 @@ def plan(run: Run) -> list[tuple[str, str]]:
     data, recipe, trainer = run.data, run.module.recipe, run.trainer
     examples = len(data.examples(data.train))
     passes = trainer.accumulate_grad_batches
+    epochs = f"{recipe.epochs:g} epoch{'' if recipe.epochs == 1 else 's'}"
     return [
         ("folder", str(run.folder)),
         ("examples", f"{examples:,} of {data.train!r}, at {data.reader.resolution} px"),
         *told_shares(run.task.shares, places=data.steps * recipe.batch_size),
-        ("updates", f"{data.steps:,} of {recipe.batch_size} examples ({recipe.epochs} epochs)"),
+        ("updates", f"{data.steps:,} of {recipe.batch_size} examples ({epochs})"),
         ("micro-batch", f"{data.micro_batch} x {trainer.world_size} device(s) x {passes}"),
         ("loss", f"label smoothing {recipe.label_smoothing}, dropout {recipe.dropout}"),
         ("weight decay", str(recipe.weight_decay)),

@@ -100,14 +100,15 @@ def build_watchers(
     if requests is not None:
         called.append(StopWhenAsked(requests, keeper))
     loggers: list[Logger] = []
+    tracker = None
     if learns:
         log = MetricsLog(folder, goes_on=(folder / "checkpoints" / LAST).exists())
         loggers.append(log)
         called.append(KeepLog(log))
-    tracker = build_tracker(config, folder) if learns else None
-    if tracker is not None:
-        loggers.append(tracker)
-        called.append(Follow(tracker, scorer))
+        tracker = build_tracker(config, folder)
+        if tracker is not None:
+            loggers.append(tracker)
+            called.append(Follow(tracker, scorer, log))
     called.append(EndTogether())
     return Watchers(
         scorer, cuts, left_out, trouble, speed, keeper, stopper, tracker, called, loggers

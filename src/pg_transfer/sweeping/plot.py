@@ -96,8 +96,9 @@ def _effect(axes: Axes, setting: str, rows: Sequence[Row], best: Row | None) -> 
         least, most = min(places.values()), max(places.values())
         if least > 0 and most / least >= 8:
             axes.set_xscale("log")
-        if len(set(places.values())) <= FEW:
-            axes.set_xticks(list(places.values()), list(values.values()))
+        written = dict(zip(places.values(), values.values(), strict=True))
+        if len(written) <= FEW:
+            axes.set_xticks(list(written), list(written.values()))
             axes.minorticks_off()
     else:
         words = list(dict.fromkeys(values.values()))

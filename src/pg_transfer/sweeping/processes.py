@@ -74,7 +74,8 @@ class Child:
     """
 
     def __init__(self, work: Work, place: Mapping[str, str]) -> None:
-        self.trial, self.place = work.trial, place
+        self.trial: Trial = work.trial
+        self.place: Mapping[str, str] = place
         self.given_up = ""
         self._deadline: float | None = None
         self._heard = len(read_scores(self.trial.folder))
@@ -82,7 +83,7 @@ class Child:
         # The child inherits the lock: it holds as long as the child lives, whatever becomes of us.
         with lock(self.trial.folder, "its trial") as held, self._output.open("ab") as output:
             self.trial.save()
-            self.process = subprocess.Popen(
+            self.process: subprocess.Popen[bytes] = subprocess.Popen(
                 work.command,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 env=os.environ | place, start_new_session=True, pass_fds=(held.fileno(),),
@@ -165,10 +166,9 @@ def run_trials(foreman: Foreman, places: Sequence[Mapping[str, str]]) -> None:
         Stopped: by Ctrl-C or SIGTERM, once every trial has stopped, too.
     """
     free, running = list(places), list[Child]()
-    number: int = signal.SIGINT
-    with signals_raise():
+    with signals_noted() as told:
         try:
-            while True:
+            while not told:
                 while free and (work := foreman.next()) is not None:
                     running.append(Child(work, free.pop(0)))
                 if not running:
@@ -184,13 +184,11 @@ def run_trials(foreman: Foreman, places: Sequence[Mapping[str, str]]) -> None:
                         free.insert(0, child.place)
                         end(child, code, foreman)
                 time.sleep(PAUSE_S)
-        except Stopped as told:
-            number = told.number
-            raise
         finally:  # nothing is left running, whatever has happened
-            for child, code in stopping(running, number):
+            for child, code in stopping(running, told[0] if told else signal.SIGINT):
                 foreman.heard(child.trial, child.new_scores())
                 end(child, code, foreman)
+    raise Stopped(told[0])
 
 
 def end(child: Child, code: int, foreman: Foreman) -> None:
@@ -213,17 +211,18 @@ def stopping(running: Sequence[Child], number: int) -> list[tuple[Child, int]]:
 
 
 @contextmanager
-def signals_raise() -> Iterator[None]:
-    """Within it Ctrl-C and SIGTERM raise `Stopped`, once: stopping is not to be cut short."""
+def signals_noted() -> Iterator[list[int]]:
+    """A list to which Ctrl-C and SIGTERM are added within it.
 
-    def told(number: int, _: object) -> None:
-        for one in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(one, signal.SIG_IGN)
-        raise Stopped(number)
-
-    earlier = {one: signal.signal(one, told) for one in (signal.SIGINT, signal.SIGTERM)}
+    Raising at once would leave a process running that has just been started and is in no list yet.
+    """
+    told: list[int] = []
+    earlier = {
+        one: signal.signal(one, lambda number, _: told.append(number))
+        for one in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
-        yield
+        yield told
     finally:
         for one, handler in earlier.items():
             signal.signal(one, handler)

@@ -56,7 +56,8 @@ class Plan:
         method: all combinations, drawn at random, or by Optuna's TPE from what earlier ones gave.
         trials: how many in all; None for all combinations.
         prune: when a trial is given up: below the median of the others at the same part of the
-            training, or not among the better half of them again and again.
+            training, or not among the better half of them after the first, second, fourth, eighth
+            ... validation.
         spared: as many trials finish before any is given up.
         seed: of what is drawn.
         keep: trials whose checkpoints are kept, the best ones; None keeps all.
@@ -98,20 +99,23 @@ class Study:
         *,
         command: Callable[[Trial], Sequence[str]],
     ) -> None:
-        self.folder, self.search, self.plan, self.command = folder, search, plan, command
+        self.folder: Path = folder
+        self.search: Search = search
+        self.plan: Plan = plan
+        self.command: Callable[[Trial], Sequence[str]] = command
         storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
-        self.study = optuna.create_study(
+        self.study: optuna.Study = optuna.create_study(
             storage=storage, study_name="sweep", direction="maximize", load_if_exists=True,
             pruner=pruner(plan), sampler=RandomSampler(plan.seed),
         )  # fmt: skip
-        self.distributions = {
+        self.distributions: dict[str, BaseDistribution] = {
             name: distribution(one, is_listed=plan.method == "grid")
             for name, one in search.dimensions.items()
         }
         if plan.method == "grid":
             for values in search.grid():
                 self.study.enqueue_trial(values, skip_if_exists=True)
-        self.cut_short = self._of(TrialState.RUNNING)
+        self.cut_short: list[FrozenTrial] = self._of(TrialState.RUNNING)
         self.at_work: dict[int, optuna.Trial] = {}
         self.states: list[State] = []
 
@@ -154,7 +158,10 @@ class Study:
         if not self._report(asked, trial):
             return ""
         *_, last = read_scores(trial.folder)
-        if last.step > LET_FINISH * last.steps or not asked.should_prune():
+        if last.step > LET_FINISH * last.steps:
+            return ""
+        is_behind = asked.should_prune()  # asked of spared ones, too: halving compares with them
+        if not is_behind or len(self._of(TrialState.COMPLETE)) < self.plan.spared:
             return ""
         return f"given up after {last.step} of {last.steps} updates: behind the others"
 
@@ -197,11 +204,12 @@ class Study:
 
         They are counted by validations, not by updates: trials may differ in their number.
         """
-        known = self.study._storage.get_trial(asked._trial_id).intermediate_values
-        scores = read_scores(trial.folder)
-        for place in range(len(known), len(scores)):
-            asked.report(scores[place].score, place + 1)
-        return len(scores) > len(known)
+        # A number, as what Optuna hands out is sometimes the very dictionary that `report` fills.
+        known = len(self.study._storage.get_trial(asked._trial_id).intermediate_values)
+        new = read_scores(trial.folder)[known:]
+        for place, one in enumerate(new, start=known + 1):
+            asked.report(one.score, place)
+        return bool(new)
 
     def _remove_checkpoints(self, keep: int) -> None:
         """Of all trials that have ended but for the best."""

@@ -6,6 +6,8 @@ import csv
 import json
 import shlex
 from base64 import b64encode
+from collections import Counter
+from collections.abc import Sequence
 from html import escape
 from importlib import resources
 from io import StringIO
@@ -14,6 +16,7 @@ from urllib.parse import quote
 
 from pg_transfer.process.console import CONSOLE, facts_table, printable, say, score_table
 from pg_transfer.process.whole_files import write_whole
+from pg_transfer.project import typed
 from pg_transfer.reporting.templates import filled
 from pg_transfer.sweeping.plot import draw_sweep
 from pg_transfer.sweeping.results import Results, Row, read_results
@@ -22,7 +25,7 @@ from pg_transfer.sweeping.trials import OUTPUT, joined_settings
 NAME = "sweep"
 """Of the files with the results, without their endings."""
 
-MOST_REASON = 70
+MOST_REASON = 200
 """Characters of a reason in the terminal; the files have all."""
 
 
@@ -30,10 +33,11 @@ def write_summary(folder: Path) -> Results:
     """Writes sweep.json, .csv, .png and .html into the folder of a sweep; what they say."""
     results = read_results(folder)
     best = list(results.best.values())
-    header, rows = cells(results)
+    table = cells(results)
     file = StringIO()
-    csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    csv.writer(file, lineterminator="\n").writerows([table[0], *table[1]])
     write_whole(folder / f"{NAME}.csv", [file.getvalue()])
+    header, rows = with_reasons(*table)
     write_whole(folder / f"{NAME}.json", [json.dumps(as_json(results), indent=1) + "\n"])
     draw_sweep(results, folder / f"{NAME}.png")
     template = (resources.files("pg_transfer.sweeping") / "sweep.html").read_text(encoding="utf-8")
@@ -57,8 +61,12 @@ def write_summary(folder: Path) -> Results:
 def show_summary(results: Results) -> None:
     """Prints the same: the table, the best, where the files lie, what to type next."""
     header, rows = cells(results)
-    short = [[*texts[:-1], _shortened(texts[-1], MOST_REASON)] for texts in rows]
-    CONSOLE.print(score_table("sweep", [header, *short]))
+    names = short_names(results.varied)
+    narrow = [[names.get(name, name) for name in header], *rows]
+    CONSOLE.print(score_table("sweep", [texts[:-1] for texts in narrow]))  # the reasons follow
+    for row in results.rows:
+        if row.trial.state == "failed":
+            say(f"trial {row.trial.number} failed: {_shortened(row.trial.reason, MOST_REASON)}")
     if results.fixed:
         CONSOLE.print(facts_table("in all trials", list(results.fixed.items())))
     for line in verdict(results):
@@ -87,6 +95,20 @@ def cells(results: Results) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
+def with_reasons(header: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """The same, but without the last column, the reasons, where no trial has one."""
+    if any(texts[-1] for texts in rows):
+        return header, rows
+    return header[:-1], [texts[:-1] for texts in rows]
+
+
+def short_names(settings: Sequence[str]) -> dict[str, str]:
+    """Of each setting the last part of its name, `lr` of `recipe.lr`, where no two share one."""
+    last = {name: name.rpartition(".")[2] for name in settings}
+    counts = Counter(last.values())
+    return {name: short if counts[short] == 1 else name for name, short in last.items()}
+
+
 def verdict(results: Results) -> list[str]:
     """A line on the best of every group, and one on how many ended how."""
     lines = [
@@ -96,16 +118,16 @@ def verdict(results: Results) -> list[str]:
     ]
     states = ("finished", "pruned", "failed", "unfinished")
     counts = [f"{results.count(state)} {state}" for state in states if results.count(state)]
-    return [*lines, f"{len(results.rows)} trials: {', '.join(counts)}"]
+    return [*lines, f"trials: {', '.join(counts)}"]
 
 
 def commands(results: Results) -> list[str]:
     """What to type next."""
     lines = []
     for row in results.best.values():
-        settings = shlex.join(joined_settings(row.trial.settings))
-        lines.append(f"score it: python evaluate.py run={shlex.quote(str(row.trial.folder))}")
-        lines.append(f"its settings again: python train.py {settings}")
+        score = [*typed("evaluate"), f"run={row.trial.folder}"]
+        train = [*typed("train"), *joined_settings(row.trial.settings)]
+        lines += [f"score it: {shlex.join(score)}", f"its settings again: {shlex.join(train)}"]
     failed = [row for row in results.rows if row.trial.state == "failed"]
     lines += [f"what a failed one said: {row.trial.folder / OUTPUT}" for row in failed[:1]]
     return lines

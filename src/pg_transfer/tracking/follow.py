@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from pg_transfer.tracking.guard import Guard
 from pg_transfer.tracking.predictions import choose
 from pg_transfer.tracking.tracker import BestModel
+from pg_transfer.training.metrics_log import MetricsLog
 from pg_transfer.training.scoring import ScoreTask
 
 
@@ -20,10 +22,13 @@ class Follow(Callback):
     Args:
         guard: in front of the tracker.
         scorer: knows the answers and their scores.
+        log: of the run; stands before this one among the callbacks, with what cuts it.
     """
 
-    def __init__(self, guard: Guard, scorer: ScoreTask) -> None:
-        self.guard, self.scorer = guard, scorer
+    def __init__(self, guard: Guard, scorer: ScoreTask, log: MetricsLog) -> None:
+        self.guard: Guard = guard
+        self.scorer: ScoreTask = scorer
+        self.file: MetricsLog = log
         self._is_started = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -31,6 +36,13 @@ class Follow(Callback):
         if trainer.is_global_zero and not self._is_started:
             self._is_started = True
             self.guard.start()
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Sends what the log has and the tracker lacks."""
+        if trainer.is_global_zero:
+            self.guard.catch_up(self.file.numbers())
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Hands over some of the answers; nothing if the tracker wants none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lightning.pytorch.loggers.logger import Logger
@@ -39,7 +39,10 @@ class Guard(Logger):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
-        self.tracker, self.told, self.say, self.clock = tracker, told, say, clock
+        self.tracker: Tracker = tracker
+        self.told: Told = told
+        self.say: Callable[[str], None] = say
+        self.clock: Callable[[], float] = clock
         self._is_started = self._is_finished = self._is_failing = False
         self._missed = 0
         self._rest, self._until = REST_SECONDS, float("-inf")
@@ -66,6 +69,22 @@ class Guard(Logger):
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Numbers of an update or an evaluation; never raises, see the class."""
         self._attempt("to log numbers", lambda: self.tracker.log_metrics(metrics, step))
+
+    def catch_up(self, rows: Sequence[Mapping[str, float]]) -> None:
+        """Sends what a run that goes on has logged and the tracker does not know, if it can tell.
+
+        A killed process takes with it what it had not sent yet.
+
+        Args:
+            rows: all that counts, each with its `step`.
+        """
+        if self.tracker.known is not None:
+            self._attempt("to log numbers", lambda: self._send(rows))
+
+    def _send(self, rows: Sequence[Mapping[str, float]]) -> None:
+        for row in rows:
+            numbers = {name: value for name, value in row.items() if name != "step"}
+            self.tracker.log_metrics(numbers, int(row["step"]))
 
     def log_predictions(self, make: Callable[[], Predictions]) -> None:
         """Some of the answers of an evaluation, drawn here so that this may fail, too."""

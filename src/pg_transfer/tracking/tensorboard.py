@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers.logger import Logger
 from omegaconf import OmegaConf
 from PIL import Image
 
@@ -44,7 +47,8 @@ class TensorBoard(Tracker):
     def start(self, run: Told) -> None:
         """Opens a file of events, with the settings as hyper-parameters and as a text."""
         self._where = f"tensorboard --logdir {run.folder / FOLDER}"
-        self.logger = TensorBoardLogger(
+        self.known: Mapping[str, int] | None = last_steps(run.folder / FOLDER)
+        self.logger: Logger | None = TensorBoardLogger(
             run.folder, name=FOLDER, version="", default_hp_metric=False, **self.options
         )
         self.logger.log_hyperparams({**run.settings, "code": dict(run.code)})
@@ -54,6 +58,8 @@ class TensorBoard(Tracker):
     def log_predictions(self, predictions: Predictions) -> None:
         """The picture, if there is one, and the answers as a table."""
         assert isinstance(self.logger, TensorBoardLogger)
+        if self.knows(predictions.key, predictions.step):
+            return
         writer = self.logger.experiment
         if predictions.picture is not None:
             with Image.open(predictions.picture) as picture:
@@ -69,6 +75,19 @@ class TensorBoard(Tracker):
         assert isinstance(self.logger, TensorBoardLogger)
         self.logger.experiment.flush()
         self.logger.experiment.close()
+
+
+def last_steps(folder: Path) -> dict[str, int]:
+    """The last step of each thing in the files of events below a folder, by name."""
+    from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
+
+    found: dict[str, int] = {}
+    for path in sorted(folder.glob("events.out.tfevents.*")):
+        for event in LegacyEventFileLoader(str(path)).Load():
+            for value in event.summary.value:
+                name = value.tag.removesuffix("/text_summary")
+                found[name] = max(event.step, found.get(name, -1))
+    return found
 
 
 def _markdown(predictions: Predictions) -> str:

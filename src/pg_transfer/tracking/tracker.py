@@ -54,6 +54,8 @@ class Tracker(ABC):
     Attributes:
         title: what people call it.
         logger: Lightning's; None before `start`.
+        known: of everything that earlier starts of the run have sent, by name, the last update
+            that arrived, counted as Lightning does; None where that cannot be told.
 
     Args:
         predictions: rows of each evaluation's table; 0 for none.
@@ -71,8 +73,10 @@ class Tracker(ABC):
             raise ValueError(f"logger.predictions={predictions} is no whole number from 0 up")
         if not isinstance(log_model, bool):
             raise ValueError(f"logger.log_model={log_model} is neither true nor false")
-        self.predictions, self.log_model = predictions, log_model
+        self.predictions: int = predictions
+        self.log_model: bool = log_model
         self.logger: Logger | None = None
+        self.known: Mapping[str, int] | None = None
 
     @abstractmethod
     def start(self, run: Told) -> None:
@@ -84,9 +88,15 @@ class Tracker(ABC):
         """An address, a folder or a command: how to look at it."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None) -> None:
-        """Numbers of an update or an evaluation."""
+        """Numbers of an update or an evaluation, but for those that are known there already."""
         assert self.logger is not None
-        self.logger.log_metrics(dict(metrics), step)
+        new = {name: value for name, value in metrics.items() if not self.knows(name, step)}
+        if new.keys() - {"epoch"}:  # which every row has
+            self.logger.log_metrics(new, step)
+
+    def knows(self, name: str, step: int | None) -> bool:
+        """Whether an earlier start of the run has sent this: a run repeats what it was cut in."""
+        return step is not None and step <= (self.known or {}).get(name, -1)
 
     @abstractmethod
     def log_predictions(self, predictions: Predictions) -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from inspect import signature
+from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 import numpy as np
 from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.loggers.logger import Logger
 from PIL import Image
 
 from pg_transfer.task import Outline
 from pg_transfer.tracking.predictions import Prediction, Predictions
 from pg_transfer.tracking.tracker import BestModel, Told, Tracker, keep_id, known_id
+from pg_transfer.tracking.wandb_file import history
 
 SERVICE = "wandb"
 MODES = ("online", "offline", "disabled")
@@ -65,8 +68,11 @@ class WeightsAndBiases(Tracker):
             raise ValueError(f"logger.mode={mode} is none of {', '.join(MODES)}")
         import wandb
 
-        self.mode, self.settings = mode, SETTINGS | (settings or {})
-        self.options = {name: value for name, value in options.items() if value is not None}
+        self.settings: dict[str, Any] = SETTINGS | (settings or {})
+        self.mode = mode
+        self.options: dict[str, Any] = {
+            name: value for name, value in options.items() if value is not None
+        }
         try:
             wandb.Settings(**self.settings)
             signature(wandb.init).bind_partial(**self.options)
@@ -102,6 +108,7 @@ class WeightsAndBiases(Tracker):
             experiment = self._begin(run, run_id, "offline")
             self._where = f"offline, for {' '.join(str(error).split())[:200]} "
         keep_id(run.folder, SERVICE, experiment.id)
+        self.known: Mapping[str, int] | None = sent_before(run.folder, experiment)
         if experiment.offline:
             self._where += f"later: wandb sync {run.folder}/wandb/offline-run-*"
         else:
@@ -121,7 +128,7 @@ class WeightsAndBiases(Tracker):
         experiment = wandb.init(**given | self.options)
         experiment.define_metric(STEP)
         experiment.define_metric("*", step_metric=STEP, step_sync=True)
-        self.logger = WandbLogger(experiment=experiment)
+        self.logger: Logger | None = WandbLogger(experiment=experiment)
         self.logger.log_hyperparams({**run.settings, "code": dict(run.code)})
         return experiment
 
@@ -130,6 +137,9 @@ class WeightsAndBiases(Tracker):
         import wandb
 
         assert isinstance(self.logger, WandbLogger)
+        step = max(0, predictions.step - 1)  # Lightning numbers updates from 0
+        if self.knows(predictions.key, step):
+            return
         columns = list(predictions.rows[0].cells)
         table = wandb.Table(
             columns=[columns[0], "image", *columns[1:], *predictions.rows[0].scores]
@@ -137,8 +147,6 @@ class WeightsAndBiases(Tracker):
         for row in predictions.rows:
             first, *others = row.cells.values()
             table.add_data(first, _image(row), *others, *row.scores.values())
-        # Lightning numbers updates from 0.
-        step = max(0, predictions.step - 1)
         self.logger.log_metrics({predictions.key: table}, step)  # type: ignore[dict-item]
 
     def log_best(self, best: BestModel) -> None:
@@ -158,6 +166,27 @@ class WeightsAndBiases(Tracker):
         self.logger.experiment.finish(exit_code=0 if is_whole else 1)
         if self._moved_data:
             os.environ.pop("WANDB_DATA_DIR", None)
+
+
+def sent_before(folder: Path, experiment: Any) -> dict[str, int]:
+    """The last update of each thing that earlier starts have sent, by name.
+
+    What a killed process has not written yet is lost, up to 15 seconds of it.
+
+    Args:
+        folder: of the run, with the files that the client keeps of each start.
+        experiment: the run, begun or resumed; online it has the last numbers that arrived.
+    """
+    found: dict[str, int] = {}
+    for path in sorted(folder.glob("wandb/*run-*/run-*.wandb")):
+        for row in history(path):
+            step = row.get(STEP, -1)
+            found |= {name: step for name in row if step > found.get(name, -1)}
+    arrived = experiment.summary.get(STEP) if not experiment.offline else None
+    if arrived is None:
+        return found
+    names = found.keys() | dict(experiment.summary).keys()
+    return {name: min(int(arrived), found.get(name, int(arrived))) for name in names}
 
 
 def _image(row: Prediction) -> Any:

@@ -35,7 +35,7 @@ class MetricsLog(Logger):
 
     def __init__(self, folder: Path, *, goes_on: bool) -> None:
         super().__init__()
-        self.path = folder / METRICS
+        self.path: Path = folder / METRICS
         self.rows: int = 0
         self.step: int = -1
         self._columns: list[str] = []
@@ -99,6 +99,16 @@ class MetricsLog(Logger):
             self._write_all(kept)
         else:
             self._remove()
+
+    def numbers(self) -> list[dict[str, float]]:
+        """All rows, each without what it has no value of.
+
+        Raises:
+            ValueError: the file is no such log.
+        """
+        return [
+            {name: float(value) for name, value in row.items() if value} for row in self._read()
+        ]
 
     def _read(self) -> list[dict[str, Any]]:
         """All rows but one that a full disk has cut short."""

@@ -23,7 +23,8 @@ class StopWhenAsked(Callback):
     """
 
     def __init__(self, requests: Requests, keeper: KeepCheckpoints) -> None:
-        self.requests, self.keeper = requests, keeper
+        self.requests: Requests = requests
+        self.keeper: KeepCheckpoints = keeper
         self._step = 0
         self._is_agreed = False
 

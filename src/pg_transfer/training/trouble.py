@@ -37,7 +37,8 @@ class TellTrouble(Callback):
     """
 
     def __init__(self, data: TransferData, *, folder: Path) -> None:
-        self.data, self.folder = data, folder
+        self.data: TransferData = data
+        self.folder: Path = folder
         self.large: list[dict[str, Any]] = []
         self._norms: deque[float] = deque(maxlen=WINDOW)
         self._rows: list[int] = []
