@@ -48,9 +48,7 @@ class AnsweringModel:
     def __init__(
         self, loaded: loading.Loaded, *, manner: Manner, codec: MaskCodec | None = None
     ) -> None:
-        self.loaded: loading.Loaded = loaded
-        self.manner: Manner = manner
-        self.codec: MaskCodec | None = codec
+        self.loaded, self.manner, self.codec = loaded, manner, codec
 
     @overload
     def answer(

@@ -59,7 +59,7 @@ class Ledger(TorchDispatchMode):
         self.vocabulary = vocabulary
         self.held: Counter[str] = Counter()
         self.at_peak: Counter[str] = Counter()
-        self.flops: int = 0
+        self.flops = 0
         self._alive: dict[int, tuple[int, str]] = {}
 
     @property

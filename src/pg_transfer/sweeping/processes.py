@@ -74,8 +74,7 @@ class Child:
     """
 
     def __init__(self, work: Work, place: Mapping[str, str]) -> None:
-        self.trial: Trial = work.trial
-        self.place: Mapping[str, str] = place
+        self.trial, self.place = work.trial, place
         self.given_up = ""
         self._deadline: float | None = None
         self._heard = len(read_scores(self.trial.folder))
@@ -83,7 +82,7 @@ class Child:
         # The child inherits the lock: it holds as long as the child lives, whatever becomes of us.
         with lock(self.trial.folder, "its trial") as held, self._output.open("ab") as output:
             self.trial.save()
-            self.process: subprocess.Popen[bytes] = subprocess.Popen(
+            self.process = subprocess.Popen(
                 work.command,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 env=os.environ | place, start_new_session=True, pass_fds=(held.fileno(),),

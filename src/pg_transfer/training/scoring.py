@@ -96,13 +96,9 @@ class ScoreTask(Callback):
         page: int,
         label: str = "",
     ) -> None:
-        self.data: TransferData = data
-        self.tokenizer: Tokenizer = tokenizer
-        self.folder: Path = folder
-        self.pictured: int = pictured
-        self.page: int = page
-        self.label: str = label
-        self.split: str = data.validate
+        self.data, self.tokenizer = data, tokenizer
+        self.folder, self.pictured, self.page, self.label = folder, pictured, page, label
+        self.split = data.validate
         self.step: int | None = None
         self.results: dict[str, Result] = {}
         self.resumed: list[Given] = []

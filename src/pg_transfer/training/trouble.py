@@ -37,8 +37,7 @@ class TellTrouble(Callback):
     """
 
     def __init__(self, data: TransferData, *, folder: Path) -> None:
-        self.data: TransferData = data
-        self.folder: Path = folder
+        self.data, self.folder = data, folder
         self.large: list[dict[str, Any]] = []
         self._norms: deque[float] = deque(maxlen=WINDOW)
         self._rows: list[int] = []
