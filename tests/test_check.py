@@ -48,6 +48,27 @@ def checked(folder: Path, *settings: str) -> tuple[int, str, dict[str, Any]]:
     return code, out.getvalue(), json.loads(report.read_text()) if report.exists() else {}
 
 
+@pytest.mark.parametrize(("size", "is_broken"), [((120, 80), False), ((40, 60), True)])
+def test_an_image_of_another_shape_than_its_annotation_is_named(
+    size: tuple[int, int], is_broken: bool, tmp_path: Path
+) -> None:
+    images = []
+    for number in range(12):
+        data_sets.write_image(tmp_path / f"{number}.png", seed=number)  # of 60 x 40
+        images.append({"id": number, "file_name": f"{number}.png", "width": 60, "height": 40})
+    images[3] |= {"width": size[0], "height": size[1]}
+    boxes = [
+        {"id": number, "image_id": number, "category_id": 1, "bbox": [1, 1, 9, 9]}
+        for number in range(12)
+    ]
+    content = {"images": images, "categories": [{"id": 1, "name": "cat"}], "annotations": boxes}
+    data_sets.write_json(tmp_path / "my.json", content)
+    code, _, report = checked(tmp_path, "task=custom", "data=my.json", "model=tiny")
+    assert code == is_broken
+    told = ["train: 3.png has 60x40 pixels, and the objects of '3' are those of an image of 40x60"]
+    assert report["broken"] == told * is_broken
+
+
 def test_a_whole_data_set_has_nothing_wrong(tmp_path: Path) -> None:
     data_sets.textvqa(tmp_path / "data")
     code, printed, report = checked(tmp_path, *TEXTVQA)

@@ -51,7 +51,7 @@ def test_the_attack_of_the_checkpoint_is_a_real_one(
 ) -> None:
     import pickle
 
-    from tests.faults.making import Attack
+    from tests.faults.broken_runs import Attack
 
     monkeypatch.chdir(tmp_path)
     pickle.loads(pickle.dumps(Attack()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -156,10 +157,17 @@ def measured(run: Path) -> Measured:
         ValueError: no speed is in it.
     """
     path = run / METRICS
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    speeds = [float(row["images_per_second"]) for row in rows if row.get("images_per_second")]
-    peaks = [float(row["peak_memory_gb"]) for row in rows if row.get("peak_memory_gb")]
+    if not path.is_file():
+        raise FileNotFoundError(f"{run} holds no {METRICS} to measure by; give a run that has one")
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        speeds = [float(row["images_per_second"]) for row in rows if row.get("images_per_second")]
+        peaks = [float(row["peak_memory_gb"]) for row in rows if row.get("peak_memory_gb")]
+    except (ValueError, TypeError, csv.Error) as error:
+        raise ValueError(f"{path} is no log of a run, or a damaged one ({error})") from error
+    if speeds and not 0 < median(speeds) < math.inf:
+        raise ValueError(f"{path} is no log of a run, or a damaged one: a speed of {speeds[0]}")
     if not speeds or not peaks:
         raise ValueError(f"{path} has no images_per_second: the run was too short to measure by")
     return Measured(median(speeds), max(peaks) * 1e9)

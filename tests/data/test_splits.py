@@ -72,8 +72,16 @@ class Pictures(Task):
 
     departures: Sequence[str] = ("the pictures are made up",)
     sizes: Mapping[str, int] = MappingProxyType({"train": 2, "val": 3, "test": 2})
+    unscored: Mapping[str, str] = MappingProxyType({"whole": "it asks for nothing"})
     rows: Mapping[str, Sequence[int]] = MappingProxyType(
-        {"train": (0, 1), "val": (1,), "test": (1, 2), "empty": (), "twice": (1, 1)}
+        {
+            "whole": (0, 1),
+            "train": (0, 1),
+            "val": (1,),
+            "test": (1, 2),
+            "empty": (),
+            "twice": (1, 1),
+        }
     )
 
     def __init__(self) -> None:
@@ -109,6 +117,14 @@ def test_what_is_scored_is_read_and_what_is_optional_may_be_missing() -> None:
         choose_reported(Splits(Pictures()), ["extra"], optional=[])
     with pytest.raises(ValueError, match="no split 'dev'"):
         choose_reported(Splits(Pictures()), ["test", "dev"], optional=[])
+
+
+def test_what_can_only_be_learnt_from_is_not_scored() -> None:
+    splits = Splits(Pictures())
+    assert len(splits.examples("whole")) == 2 and splits.scored("val") is splits.examples("val")
+    for reported, optional in ((["whole"], []), (["val"], ["whole"])):
+        with pytest.raises(ValueError, match="'whole' is to learn from and not to be scored: it a"):
+            choose_reported(splits, reported, optional=optional)
 
 
 def test_remarks_say_what_scores_are_not() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.faults.broken_runs import trained
 from tests.faults.fault import Fault
 from tests.faults.making import (
     IMAGE,
@@ -13,7 +14,6 @@ from tests.faults.making import (
     folder_in_place_of,
     link,
     no_images,
-    trained,
     with_file,
     without,
 )

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import pickle
 import shutil
 import struct
-import tempfile
 import zlib
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 
 from pg_transfer.text.tokenizer import BUILTIN
 from tests import data_sets
-from tests.faults.commands import call
 
 RECIPE = (
     "recipe={lr: 1e-3, weight_decay: 0.0, epochs: 1, batch_size: 2, label_smoothing: 0.0, "
@@ -246,76 +241,3 @@ def link(name: str, target: str) -> Make:
         (folder / name).symlink_to(target)
 
     return make
-
-
-def trained(change: Make) -> Make:
-    """TextVQA and a run on it, which `change` then breaks."""
-
-    def make(folder: Path) -> None:
-        shutil.copytree(_trained(), folder, dirs_exist_ok=True)
-        change(folder)
-
-    return make
-
-
-@cache
-def _trained() -> Path:
-    folder = Path(tempfile.mkdtemp())
-    atexit.register(shutil.rmtree, folder)
-    train(folder)
-    return folder
-
-
-def train(folder: Path) -> None:
-    """TextVQA and a run on it."""
-    whole(folder)
-    ended = call("train.py", (*QUICK, *ON_TEXTVQA), folder)
-    assert ended.code == 0, ended
-
-
-def checkpoint(name: str, change: Callable[[dict[str, Any]], object]) -> Make:
-    """Another checkpoint of the run."""
-
-    def make(folder: Path) -> None:
-        content = torch.load(folder / "run/checkpoints/last.ckpt", weights_only=True)
-        change(content)
-        torch.save(content, folder / name)
-
-    return trained(make)
-
-
-class Attack:
-    """Runs a program when it is read as an ordinary pickle."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (Path("attacked"),)
-
-
-def settings(old: str, new: str) -> Make:
-    """The run with other saved settings."""
-
-    def make(folder: Path) -> None:
-        path = folder / "run/config.yaml"
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new))
-
-    return trained(make)
-
-
-def answers(*rows: dict[str, Any]) -> Make:
-    """The run, and a file of answers."""
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    return trained(file("answers.jsonl", text.encode()))
-
-
-def narrowed(content: dict[str, Any]) -> None:
-    """One of the checkpoint's weights loses a column."""
-    weights = content["state_dict"]
-    name = next(name for name, value in weights.items() if value.ndim == 2)
-    weights[name] = weights[name][:, :-1].clone()
-
-
-def with_nan(content: dict[str, Any]) -> None:
-    """One value of the checkpoint's weights is none."""
-    content["state_dict"]["model.model.language_model.norm.weight"][3] = float("nan")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tests.faults.broken_runs import settings, trained
 from tests.faults.fault import Fault
-from tests.faults.making import IMAGE, also, file, nothing, odd_name, trained, whole
+from tests.faults.making import IMAGE, also, file, nothing, odd_name, whole
 
 PROGRAMS = [
     Fault(
@@ -94,6 +95,21 @@ PROGRAMS = [
         "--device b9000 is not known; there are …, or say how many GB it has, more than 1.5: "
         "--device 80",
         program="-m pg_transfer.plan",
+    ),
+    Fault(
+        "a plan by the speed of a run whose log is damaged",
+        trained(file("run/metrics.csv", b"images_per_second,peak_memory_gb\nfast,1\n")),
+        ("task=textvqa", "model=tiny", "--measured", "run"),
+        "run/metrics.csv is no log of a run, or a damaged one (could not convert string to float: "
+        "'fast')",
+        program="-m pg_transfer.plan",
+    ),
+    Fault(
+        "a run whose settings lack a part",
+        settings("\nrecipe:", "\nrenamed:"),
+        ("run", "--to", "exported", "--format", "huggingface"),
+        "run/config.yaml holds no settings of a run of train.py: it has no recipe",
+        program="-m pg_transfer.export",
     ),
     Fault(
         "a plan for a task that does not exist",

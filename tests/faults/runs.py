@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from tests.faults.fault import Fault
-from tests.faults.making import (
-    ON_TEXTVQA,
+from tests.faults.broken_runs import (
     Attack,
-    also,
     answers,
     checkpoint,
-    file,
-    link,
     narrowed,
-    nothing,
-    refcoco,
     settings,
     train,
     trained,
-    whole,
     with_nan,
 )
+from tests.faults.fault import Fault
+from tests.faults.making import ON_TEXTVQA, also, file, link, nothing, refcoco, whole
 
 RUNS = [
     Fault(

@@ -226,6 +226,12 @@ SETTINGS = [
         "refcoco+/train, refcocog/train",
     ),
     Fault(
+        "a split that is a number, of a task in a mixture",
+        whole,
+        ("task=mixture", "mixture={textvqa: {splits: {validate: 3}}}"),
+        "mixture.textvqa.splits.validate=3 is no name of a split",
+    ),
+    Fault(
         "a task that nobody has written",
         nothing,
         ("task=custom", "data=my.jsonl", "task._target_=tasks.mine.Mine"),

@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+import torch
 from hydra.utils import instantiate
 from torch.utils.data import DataLoader
 
@@ -29,12 +30,25 @@ def test_a_bug_keeps_its_traceback() -> None:
 
 @pytest.mark.parametrize(
     ("number", "words"),
-    [(errno.ENOSPC, "free some space"), (errno.EACCES, "let this user"), (errno.EROFS, "choose a")],
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EACCES, "let this user"),
+        (errno.EROFS, "choose a"),
+        (errno.ELOOP, "this is a link that leads to itself"),
+        (errno.EIO, "the disk, or the network"),
+    ],
 )
 def test_errors_of_the_system_say_what_to_do(number: int, words: str) -> None:
     message = user_message(OSError(number, os.strerror(number), "runs/a"))
     assert message is not None
     assert message.startswith(f"runs/a: {os.strerror(number)}; {words}")
+
+
+def test_memory_that_has_run_out_is_no_bug() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60)
+    for error in (caught.value, MemoryError(), torch.OutOfMemoryError("CUDA out of memory")):
+        assert str(user_message(error)).startswith("out of memory: take a smaller number")
 
 
 def test_arguments_that_do_not_fit_are_the_users_and_a_bug_inside_is_not() -> None:

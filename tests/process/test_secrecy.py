@@ -75,4 +75,5 @@ def test_the_terminal_is_not_steered() -> None:
     assert printable("a\x1b]0;title\x07\x1b[31mb\rc\u202ed\x9b1m") == (
         r"a\x1b]0;title\x07\x1b[31mb\rc\u202ed\x9b1m"
     )
+    assert printable("\udcff\ud83d") == r"\udcff\ud83d"  # of names of files that are not UTF-8
     assert printable("zwei\tSätze\n日本") == "zwei\tSätze\n日本"

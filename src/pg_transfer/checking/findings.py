@@ -11,11 +11,15 @@ from typing import Any
 
 from pg_transfer.checking.files import Seen, same_content
 from pg_transfer.checking.texts import Lengths
+from pg_transfer.segmentation.scenes import Scene
 from pg_transfer.task import Example, Image
 
 BAR = 30
 """The longest bar of a histogram, in characters."""
 BARS = 12
+
+SHAPE = 0.02
+"""How far two shapes of an image may differ, by which sizes are rounded."""
 
 
 @dataclass(slots=True)
@@ -87,6 +91,25 @@ class Findings:
             *rows,
             ("modes", ", ".join(f"{mode} {count:,}" for mode, count in modes.items())),
         ]
+
+    def add_shapes(self, examples: Mapping[str, Sequence[Example]], files: Sequence[Seen]) -> None:
+        """Images of another shape than their annotations say, whose boxes would be elsewhere.
+
+        A smaller copy of an image is as good: boxes are learnt as fractions of it.
+        """
+        sizes = {one.path: one.size for one in files if one.size}
+        for split, those in examples.items():
+            for one in those:
+                scene, path = one.reference, one.image
+                if not isinstance(scene, Scene) or not isinstance(path, Path) or path not in sizes:
+                    continue
+                width, height = sizes[path]
+                said, found = scene.width * height, width * scene.height
+                if abs(said - found) > SHAPE * found:
+                    self.broken.append(
+                        f"{split}: {path} has {width}x{height} pixels, and the objects of "
+                        f"{one.id!r} are those of an image of {scene.width}x{scene.height}"
+                    )
 
     def add_repeated(
         self, examples: Mapping[str, Sequence[Example]], files: Sequence[Seen], *, train: str

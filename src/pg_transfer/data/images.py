@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 # Only formats that decode in this process: Pillow hands EPS files, whatever their name, to a
 # Ghostscript program.
@@ -107,8 +107,13 @@ def _opened(path: Path | Content) -> Iterator[Image.Image]:
 def _reason(path: Path | Content, error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:  # a folder, or a link to itself
         return error.strerror
-    size = len(path.data) if isinstance(path, Content) else path.stat().st_size
-    return "the file is empty" if size == 0 else str(error)
+    if isinstance(error, UnidentifiedImageError):  # whose words name an object in memory
+        return "it begins like none of these" if _size(path) else "the file is empty"
+    return "the file is empty" if _size(path) == 0 else str(error)
+
+
+def _size(path: Path | Content) -> int:
+    return len(path.data) if isinstance(path, Content) else path.stat().st_size
 
 
 def resize(pixels: np.ndarray, size: int | tuple[int, int], *, antialias: bool) -> np.ndarray:

@@ -21,6 +21,8 @@ class VisionConfig:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
+        if type(self.resolution) is not int or self.resolution < 1:
+            raise ValueError(f"a resolution of {self.resolution} px is no whole number above 0")
         if self.resolution % self.patch:
             raise ValueError(
                 f"a resolution of {self.resolution} px is no multiple of the {self.patch} px patch"

@@ -20,7 +20,7 @@ from pg_transfer.reporting.report import NOTHING, Report, build_report, cells
 from pg_transfer.running.assemble import Run, assemble
 from pg_transfer.running.mixing import move_data
 from pg_transfer.running.parts import build_task
-from pg_transfer.sources.run_settings import read_run_settings
+from pg_transfer.sources.run_settings import read_run_settings, require_parts
 from pg_transfer.task import Scores
 from pg_transfer.training.weights import BEST, LAST, SUFFIXES
 
@@ -49,6 +49,7 @@ def score(config: DictConfig, requests: Requests) -> None:
         raise ValueError("give run=, the folder of a train.py run, or checkpoint=, a file in one")
     folder = Path(config.run) if config.run is not None else checkpoint.parent.parent
     settings = read_run_settings(folder)
+    require_parts(folder, settings)
     with open_dict(settings):
         settings.pictured, settings.page = config.pictured, config.page
         settings.model.tokenizer = str(folder)

@@ -133,6 +133,8 @@ def _composed(name: str, settings: dict[str, Any], config: DictConfig) -> dict[s
                 f"{', '.join(dict.fromkeys(map(str, (*own, *of_task))))}. What all tasks share, "
                 f"recipe.lr for one, is set beside the mixture"
             )
+        if key in ("splits", "antialias") and not isinstance(value, dict):
+            raise ValueError(f"mixture.{name}.{key}={value} is no table, such as {{train: ...}}")
         try:
             OmegaConf.update(one, key if key in own else f"task.{key}", value, merge=True)
         except OmegaConfBaseException as error:
@@ -140,6 +142,9 @@ def _composed(name: str, settings: dict[str, Any], config: DictConfig) -> dict[s
             raise ValueError(f"mixture.{name}.{key}={value}: {first}") from error
     looked_up = {key: _looked_up(one, key) for key in ("task", "splits", "antialias")}
     looked_up["splits"] = {line: looked_up["splits"].get(line) or [] for line in SPLITS}
+    for line in ("train", "validate"):
+        if not isinstance(value := looked_up["splits"][line], str):
+            raise ValueError(f"mixture.{name}.splits.{line}={value} is no name of a split")
     return looked_up | {"beams": one.beams}
 
 

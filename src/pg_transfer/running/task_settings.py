@@ -21,7 +21,7 @@ LIST, TABLE = (list,), (dict,)
 TAKEN: Mapping[Any, tuple[tuple[type, ...], str]] = {
     str: ((str,), "text"),
     Path: ((str,), "text"),
-    bool: ((bool,), "true or false"),
+    bool: ((bool,), "switch (true or false)"),
     int: ((int,), "whole number"),
     float: ((int, float), "number"),
     NoneType: ((NoneType,), "null"),

@@ -21,7 +21,7 @@ from pg_transfer.model.checkpoint.positions import resized_from, stretch
 from pg_transfer.model.config import PaliGemmaConfig, released
 from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.sources.hub import hub_name, weights_folder
-from pg_transfer.sources.run_settings import CONFIG, read_run_settings
+from pg_transfer.sources.run_settings import CONFIG, read_run_settings, require_parts
 from pg_transfer.training.recipe import Recipe
 from pg_transfer.training.tuning import FULL, read_tuning
 from pg_transfer.training.weights import BEST, LAST, SUFFIXES, Base, fingerprint, read_weights
@@ -70,6 +70,7 @@ def model_of(
     settings = step = None
     if run := run_folder(path):
         settings = read_run_settings(run, builds=False)
+        require_parts(run, settings)
         with open_dict(settings):
             settings.model.weights = settings.model.weights if weights is None else str(weights)
         with _beneath(path):

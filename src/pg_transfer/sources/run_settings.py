@@ -21,6 +21,9 @@ from pg_transfer.task import Task
 CONFIG = "config.yaml"
 """What a run's settings are saved as, in its folder."""
 
+NEEDED = ("model", "recipe", "resolution", "antialias", "splits")
+"""What no run does without."""
+
 MOST_BYTES = 2**20
 MOST_BRACKETS = 1000
 """The time to parse them grows with their square: a megabyte of them would take days."""
@@ -68,6 +71,13 @@ def read_run_settings(folder: Path, *, builds: bool = True) -> DictConfig:
         if builds and key.rpartition(".")[2] == "_target_":
             _refuse_foreign(path, key, value)
     return settings
+
+
+def require_parts(folder: Path, settings: DictConfig) -> None:
+    """Raises ValueError if settings that were read there lack what no run does without."""
+    for key in NEEDED:
+        if key not in settings:
+            raise _unfit(folder / CONFIG, f"it has no {key}")
 
 
 def anchored(weights: Any) -> Any:
