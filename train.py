@@ -9,6 +9,7 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.process.console import quiet_libraries, reports_errors
+from pg_transfer.process.secrecy import refuse_typed_secrets
 from pg_transfer.running.choices import explain_choices, listed
 from pg_transfer.running.settings import register_resolvers
 
@@ -31,4 +32,5 @@ def main(config: DictConfig) -> float | None:
 
 if __name__ == "__main__":
     explain_choices(CONF, sys.argv[1:])
+    reports_errors(refuse_typed_secrets)(sys.argv[1:])
     main()

@@ -30,8 +30,9 @@ from pg_transfer.model.config import PaliGemmaConfig, released
 from pg_transfer.task import Answer, Draw, Example, Scores, Task
 from pg_transfer.text.tokenizer import load_tokenizer
 from pg_transfer.training import prepared_images
-from pg_transfer.training.batches import Antialias, Item, Reader, collate
+from pg_transfer.training.batches import Item, collate
 from pg_transfer.training.prepared_images import PreparedImages
+from pg_transfer.training.reader import Antialias, Reader
 
 RESOLUTIONS = {224: 32, 448: 32, 896: 64}
 """Image side, and the text tokens that are assumed with it."""

@@ -30,7 +30,9 @@ from torch.utils.data import DataLoader, Dataset
 from pg_transfer.data.splits import Splits
 from pg_transfer.task import Example
 from pg_transfer.text.tokenizer import load_tokenizer
-from pg_transfer.training.batches import Antialias, Lessons, Order, Reader
+from pg_transfer.training.lessons import Lessons
+from pg_transfer.training.order import Order
+from pg_transfer.training.reader import Antialias, Reader
 from pg_transfer.training.streams import Shuffled
 from tasks.rsvqa import HighResolution
 

@@ -17,10 +17,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+import torch.distributed
 from side_by_side import GB, our_model, sizes, status, table, write
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import DTensor
 from torch.profiler import ProfilerActivity, profile
 
 from pg_transfer.adapters import AdapterSettings
@@ -29,6 +33,7 @@ from pg_transfer.training.batches import Batch
 from pg_transfer.training.module import TransferModule
 from pg_transfer.training.optimizer import adamw, clip_gradients
 from pg_transfer.training.recipe import Recipe
+from pg_transfer.training.sharding import COMPUTE, shard
 from pg_transfer.training.tuning import Part, Tuning
 
 PREFIX, TEXT = 16, 32
@@ -41,6 +46,13 @@ CASES = [
         ("small", 448, 2, "frozen vision", False), ("small", 448, 2, "dora", False),
         ("tiny", 224, 16, "full", False), ("tiny", 448, 8, "lora", False),
         ("tiny", 896, 4, "full", True), ("small", 896, 1, "full", True),
+    )
+]  # fmt: skip
+SHARED = [
+    {"size": "small", "resolution": resolution, "micro_batch": micro_batch, "tuning": tuning,
+     "rematerialise": rematerialise, "processes": 2}
+    for resolution, micro_batch, tuning, rematerialise in (
+        (224, 4, "full", False), (448, 2, "full", True), (448, 2, "lora", False),
     )
 ]  # fmt: skip
 LARGE = [
@@ -58,29 +70,44 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", help="released ones, instead of the small")
     parser.add_argument("--precision", choices=["32-true", "bf16-mixed"], default="32-true")
     parser.add_argument("--case", help=argparse.SUPPRESS)
+    parser.add_argument("--group", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--rank", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.case:
-        return measured(json.loads(options.case))
-    cases = CASES
+        return measured(json.loads(options.case), options.group, options.rank)
+    cases = [*CASES, *SHARED] if options.device == "cpu" else CASES
     if options.sizes:
         cases = [case | {"size": size} for size in options.sizes for case in LARGE]
     rows = []
     for case in cases:
         case = case | {"device": options.device, "precision": options.precision}
         plan = rehearse(update(case), case["micro_batch"])
-        command = [sys.executable, __file__, "--case", json.dumps(case)]
-        # Tensors get pages of their own, which the machine has back when they are freed.
-        environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "131072"}
-        found = subprocess.run(command, capture_output=True, text=True, env=environment)
-        if found.returncode:
-            raise SystemExit(f"{case}: {found.stderr}")
         row = case | {"planned": plan.peak, "parts": plan.memory}
-        rows.append(row | json.loads(found.stdout.splitlines()[-1]))
+        rows.append(row | found(case))
         name = "-".join(["planned_memory", *(options.sizes or []), options.device])
         write(name, as_table(rows), rows, remarks=[
             f"{options.precision}; texts of {TEXT} tokens, {PREFIX} of them prefix; the second of "
             f"two updates, of two passes each. GB are 10^9 bytes."
         ])  # fmt: skip
+
+
+def found(case: dict[str, Any]) -> dict[str, int]:
+    """What the first of the processes says that it took."""
+    # Tensors get pages of their own, which the machine has back when they are freed.
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "131072"}
+    with TemporaryDirectory() as folder:
+        command = [sys.executable, __file__, "--case", json.dumps(case), "--group", f"{folder}/met"]
+        processes = [
+            subprocess.Popen(
+                [*command, "--rank", str(rank)], text=True, env=environment,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )
+            for rank in range(case.get("processes", 1))
+        ]  # fmt: skip
+        printed = [process.communicate() for process in processes]
+    if any(process.returncode for process in processes):
+        raise SystemExit(f"{case}: {printed[0][1]}")
+    return json.loads(printed[0][0].splitlines()[-1])
 
 
 def as_table(rows: list[dict[str, Any]]) -> str:
@@ -89,6 +116,7 @@ def as_table(rows: list[dict[str, Any]]) -> str:
     lines = []
     for row in rows:
         again = ", blocks twice" if row["rematerialise"] else ""
+        again += f", of {row['processes']} processes" if "processes" in row else ""
         line = [
             f"{row['size']} {row['resolution']} px x {row['micro_batch']}, {row['tuning']}{again}",
             f"{row['planned'] / GB:.3f}", f"{row['allocated'] / GB:.3f}",
@@ -104,7 +132,8 @@ def as_table(rows: list[dict[str, Any]]) -> str:
 def update(case: dict[str, Any]) -> Update:
     """An update of two passes."""
     recipe = Recipe(
-        lr=1e-5, weight_decay=0.0, epochs=1, batch_size=2 * case["micro_batch"],
+        lr=1e-5, weight_decay=0.0, epochs=1,
+        batch_size=2 * case["micro_batch"] * case.get("processes", 1),
         label_smoothing=0.0, dropout=0.0, text_length=TEXT - 1, warmup=0.05, clip_norm=1.0,
     )  # fmt: skip
     tuning = Tuning()
@@ -120,11 +149,18 @@ def update(case: dict[str, Any]) -> Update:
     return Update(
         config=config, recipe=recipe, tuning=tuning, rematerialise=case["rematerialise"],
         precision=case["precision"], prefix=PREFIX, text=TEXT,
+        processes=case.get("processes", 1), shares_weights="processes" in case,
     )  # fmt: skip
 
 
-def measured(case: dict[str, Any]) -> None:
-    """Prints the bytes that two updates took at their most."""
+def measured(case: dict[str, Any], group: Path, rank: int) -> None:
+    """Prints the bytes that two updates took of this process at their most.
+
+    Args:
+        case: of `CASES` or `SHARED`.
+        group: a file that the processes meet at, if there are several.
+        rank: which of them this is.
+    """
     torch.set_num_threads(1)
     wanted, count, device = update(case), case["micro_batch"], case["device"]
     _warm_up(case)
@@ -134,8 +170,14 @@ def measured(case: dict[str, Any]) -> None:
     module = TransferModule(
         model, wanted.recipe, steps=9, end=1, seed=0, tuning=wanted.tuning
     ).train()
+    if wanted.shares_weights:
+        torch.distributed.init_process_group(
+            "gloo", init_method=f"file://{group}", rank=rank, world_size=wanted.processes
+        )
+        mesh = init_device_mesh(device, (wanted.processes,))
+        shard(module, model, mesh=mesh, compute=COMPUTE[wanted.precision])
     optimizer = adamw(module.model, wanted.recipe, module.parts)
-    held = sum(weight.nbytes for weight in module.parameters())
+    held = sum(piece(weight).nbytes for weight in module.parameters())
     batch = Batch(
         images=torch.zeros(count, 3, *2 * [case["resolution"]], device=device),
         tokens=torch.full((count, TEXT), 5, device=device),
@@ -163,12 +205,17 @@ def measured(case: dict[str, Any]) -> None:
         return
     go()
     Path("/proc/self/clear_refs").write_text("5")  # from here on the peak counts
-    held += sum(v.nbytes for state in optimizer.state.values() for v in state.values())
+    held += sum(piece(v).nbytes for state in optimizer.state.values() for v in state.values())
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         go()
     resident = status("VmHWM") - before
     allocated = held + peak_of(profiled)
     print(json.dumps({"allocated": allocated, "resident": resident}))
+
+
+def piece(tensor: torch.Tensor) -> torch.Tensor:
+    """What this process has of it."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def peak_of(profiled: Any) -> int:

@@ -50,7 +50,7 @@ class Custom(Task):
 
     def __init__(
         self,
-        root: str | Path | Mapping[str, Any] | None,
+        root: str | Path | Sequence[Any] | Mapping[str, Any] | None,
         *,
         columns: Mapping[str, str] | None = None,
         prefix: str | None = None,

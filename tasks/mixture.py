@@ -93,6 +93,18 @@ class Mixture(Task):
         }
 
     @property
+    def unscored(self) -> Mapping[str, str]:  # type: ignore[override]
+        """Those of all tasks, by `component/split`, and what is made of such a one."""
+        found = {}
+        for name, one in self.components.items():
+            for split, why in one.task.unscored.items():
+                found[f"{name}/{split}"] = why
+                for joined in (TRAIN, VALIDATE):
+                    if one.splits[joined] == split:
+                        found[joined] = f"it has {name}/{split}. {why}"
+        return found
+
+    @property
     def departures(self) -> Sequence[str]:
         """Those of all tasks, and of each that alone would be answered by another search."""
         told = ["several tasks are learnt at once; nothing is published for that"]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pg_transfer.data.refer import Ref, read_refs, read_regions
@@ -62,6 +63,13 @@ class RefCOCO(ReferringTask):
     """
 
     splits = tuple(f"{name}/{part}" for name, parts in HELD_OUT.items() for part in parts)
+    unscored = MappingProxyType(
+        {
+            "train": "RefCOCO's examples of it are images, of which no object is asked for. Score "
+            f"{', '.join(splits)}, which are held out, or what is known by heart: "
+            f"{', '.join(f'{name}/train' for name in REFERENCES)}"
+        }
+    )
 
     def __init__(
         self, root: Path | str, *, mask_codec: MaskCodec, images: Path | str | None = None

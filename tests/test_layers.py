@@ -23,6 +23,7 @@ ALLOWED = {
     "project": "",
     "data": "",
     "data.images": "",
+    "data.json_texts": "",
     "data.packed_examples": "task",
     "data.refer": "data.safe_pickle segmentation.referring segmentation.run_lengths",
     "data.release": "",
@@ -34,23 +35,26 @@ ALLOWED = {
     "segmentation": "task data.images text metrics",
     "metrics": "task text segmentation.instances segmentation.masks segmentation.scenes",
     "own_data": (
-        "task data.images segmentation.masks segmentation.run_lengths segmentation.scenes metrics"
+        "task data.images data.json_texts segmentation.masks segmentation.run_lengths "
+        "segmentation.scenes metrics"
     ),
     "reporting": "",
-    "reporting.answers": "task process.whole_files",
+    "reporting.answers": "task data.json_texts process.whole_files",
     "reporting.page": "task reporting.answers reporting.pictures process.whole_files",
     "reporting.pictures": "task data.images process.whole_files",
     "reporting.published": "",
     "reporting.record": "task reporting.answers reporting.page reporting.pictures",
     "reporting.report": "task metrics reporting.published process.whole_files",
     "reporting.scores_file": "",
+    "reporting.templates": "",
     "checking": "task data.images text segmentation.instances reporting.page",
     "process": "",
-    "process.console": "process.processes process.secrecy process.stopping",
+    "process.console": "process.processes process.secrecy process.shortage process.stopping",
     "process.launching": "",
     "process.processes": "",
     "process.replacing": "",
     "process.secrecy": "",
+    "process.shortage": "",
     "process.stopping": "",
     "process.whole_files": "process.replacing",
     "training": (
@@ -58,20 +62,24 @@ ALLOWED = {
         "reporting.record reporting.scores_file process.replacing process.stopping "
         "process.whole_files"
     ),
-    "planning": "model adapters training",
-    "answering": "data.images text model segmentation training sources.loading",
+    "planning": "model adapters training process.shortage",
+    "answering": "data.images data.json_texts text model segmentation training sources.loading",
     "sources": "",
     "sources.hub": "",
     "sources.loading": "text model sources.hub sources.models sources.run_settings",
     "sources.models": "model adapters training sources.hub sources.run_settings",
     "sources.run_settings": "task",
     "display": "task project reporting.page process.console training",
-    "display.preview": "task text reporting.pictures process.whole_files training",
+    "display.preview": (
+        "task text reporting.pictures reporting.templates process.whole_files training"
+    ),
     "tracking": (
         "task reporting.answers reporting.page reporting.pictures process.whole_files "
         "training.metrics_log training.scoring"
     ),
-    "sweeping": "project reporting.scores_file process.console process.whole_files",
+    "sweeping": (
+        "project reporting.scores_file reporting.templates process.console process.whole_files"
+    ),
     "hydra_plugins": "sweeping",
     "running": "",
     "running.assemble": (
@@ -88,9 +96,10 @@ ALLOWED = {
     "running.mixing": "",
     "running.parts": (
         "task text model process.console process.launching training sources.loading "
-        "sources.models tracking running.settings"
+        "sources.models tracking running.settings running.task_settings"
     ),
     "running.settings": "task training",
+    "running.task_settings": "task",
     "running.transfer": (
         "task reporting.scores_file process.console process.replacing process.secrecy "
         "process.whole_files "
@@ -111,10 +120,16 @@ ALLOWED = {
     ),
     "plan": (
         "task project data.splits process.console planning sources.run_settings running.settings "
-        "check"
+        "running.task_settings check"
     ),
-    "predict": "model segmentation process.console answering sources.models sources.run_settings",
-    "sweep": "project process.console process.whole_files sweeping running.settings",
+    "predict": (
+        "model segmentation process.console process.whole_files answering sources.models "
+        "sources.run_settings"
+    ),
+    "sweep": (
+        "project process.console process.secrecy process.whole_files training planning sweeping "
+        "running.mixing running.settings"
+    ),
 }
 
 # Libraries that only these modules may import.

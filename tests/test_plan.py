@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from pg_transfer.check import composed
 from pg_transfer.plan import main
+from pg_transfer.planning.pretended import pretended_group
 from pg_transfer.planning.shortage import shortage_explained
 
 TINY = ("model=tiny", "trainer=cpu")
@@ -44,6 +45,15 @@ def test_the_asked_micro_batch_and_number_of_examples(capsys) -> None:
     assert "not known without the data" in out
 
 
+def test_a_plan_of_shared_weights(capsys) -> None:
+    """723,392 weights, four bytes each, in eight pieces; 16 examples on eight devices."""
+    settings = ["task=shapes", "trainer=fsdp", "trainer.devices=8", "--device", "2"]
+    out = printed(capsys, *settings)
+    assert " weights 0.000362 GB " in out
+    assert "micro-batch 2 x 8 device(s) x 1 = 16" in out
+    assert "723,392, of which 723,392 learn" in out
+
+
 def test_time_by_a_run(capsys, tmp_path: Path) -> None:
     """A run of the same settings at 8 images a second: 256 take 32 s, 1,000 updates 8.9 hours."""
     run = tmp_path / "run"
@@ -68,7 +78,8 @@ def test_time_by_a_run(capsys, tmp_path: Path) -> None:
         (["--device", "h1000"], "--device h1000 is not known; there are h200, h100"),
         (["micro_batch=3"], "recipe.batch_size=16 is no multiple of micro_batch=3"),
         (["trainer.precision=7"], "trainer.precision=7 cannot be planned for"),
-        (["trainer=fsdp"], "cannot be planned, as processes share out the weights"),
+        (["trainer.strategy=fsdp"], "trainer.strategy=fsdp takes cannot be planned"),
+        (["trainer=fsdp", "trainer.precision=bf16-true"], "can is 32-true, bf16-mixed"),
     ],
 )
 def test_what_cannot_be_planned(capsys, arguments: list[str], said: str) -> None:
@@ -121,3 +132,15 @@ def test_micro_batch_auto(tmp_path: Path, capsys) -> None:
     assert "micro_batch=16: it takes 0.0" in capsys.readouterr().out
     OmegaConf.save(shapes(micro_batch=2), tmp_path / "config.yaml")
     assert micro_batch_of(config, tmp_path) == 2
+
+
+def test_memory_that_runs_out_of_processes_that_share_the_weights() -> None:
+    """They are in a group, in which nothing can be planned for; they say what can be done."""
+    shared = OmegaConf.to_container(composed(["task=shapes", "trainer=fsdp"]), resolve=True)
+    config = OmegaConf.merge(shared, {"trainer": {"accelerator": "cpu"}})
+    with (
+        pretended_group(2),
+        pytest.raises(ValueError, match=r"take a smaller one, or tuning=lora; .* pg_transfer.plan"),
+        shortage_explained(config),
+    ):
+        torch.empty(10**15)

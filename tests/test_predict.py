@@ -207,12 +207,13 @@ def test_the_usual_prompt_is_the_runs(tmp_path: Path) -> None:
         (["--prompts", "numbers"], "numbers, line 1: `image` and `prompt` have to be strings"),
         (["--prompts", "blank"], "blank has no rows"),
         (["--images", "good.png", "--prompt", "x", "--to", "full"], "full holds answers.jsonl"),
+        (["--images", "good.png", "--prompt", "x", "--to", "half"], "half holds answers.jsonl.p"),
         (["--batch", "0"], "--batch: 0 is no whole number above 0"),
         (["--max-tokens", "-1"], "--max-tokens: -1 is no whole number"),
         (["--beams", "1.5"], "--beams: 1.5 is no whole number"),
         (["--images", "good.png", "--prompt", "x", "--mask-codec", "no.npz"], "no mask codec at"),
         (["--images", "good.png", "--prompt", "x", "--device", "cuda:99"], "device=cuda:99: this"),
-        (["--images", "good.png", "--prompt", "x", "--device", "tpo"], "device=tpo is none; say"),
+        (["--images", "good.png", "--prompt", "x", "--device", "tpo"], "device=tpo is none of"),
         (["--images", "good.png", "--prompt", "x"], "no-run"),
     ],
 )  # fmt: skip
@@ -222,10 +223,11 @@ def test_what_is_refused(
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (2, 2)).save("good.png")
-    for folder in ("empty", "full"):
+    for folder in ("empty", "full", "half"):
         Path(folder).mkdir()
     for name, text in {
-        "text.png": "no image", "zero.png": "", "full/answers.jsonl": "", "blank": "\n",
+        "text.png": "no image", "zero.png": "", "full/answers.jsonl": "",
+        "half/answers.jsonl.part": "", "blank": "\n",
         "rows": '{"image": "good.png", "prompt": "x"}\n{"image": "good.png"}\n',
         "numbers": '{"image": "good.png", "prompt": 1}',
     }.items():  # fmt: skip
@@ -307,12 +309,31 @@ def test_nothing_is_drawn_if_so_asked(tmp_path: Path) -> None:
 def test_what_was_answered_before_a_crash_is_kept(tmp_path: Path) -> None:
     def until_the_power_cut():
         yield from replies()[:2]
-        assert len(rows(tmp_path / "answers.jsonl")) == 2  # already on the disk
+        assert len(rows(tmp_path / "answers.jsonl.part")) == 2  # already on the disk
         raise RuntimeError("power cut")
 
     with pytest.raises(RuntimeError, match="power cut"):
         predict.write_replies(tmp_path, REQUESTS, until_the_power_cut(), draw=True)
-    assert [row["prompt"] for row in rows(tmp_path / "answers.jsonl")] == ["detect cat", "caption"]
+    left = tmp_path / "answers.jsonl.part"
+    assert [row["prompt"] for row in rows(left)] == ["detect cat", "caption"]
+    assert not (tmp_path / "answers.jsonl").exists()
+    with pytest.raises(FileExistsError):  # and is not lost to the next call
+        predict.write_replies(tmp_path, REQUESTS, replies(), draw=True)
+    assert len(rows(left)) == 2
+
+
+def test_a_picture_has_its_name_when_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(self: Image.Image, file: Path, *_: object, **__: object) -> None:
+        file.write_bytes(b"half")
+        raise RuntimeError("power cut")
+
+    monkeypatch.setattr(Image.Image, "save", half)
+    with pytest.raises(RuntimeError, match="power cut"):
+        predict.write_replies(tmp_path, REQUESTS, replies(), draw=True)
+    assert list((tmp_path / "pictures").iterdir()) == []
+    assert rows(tmp_path / "answers.jsonl.part") == []
 
 
 def test_a_file_cut_short_is_named_and_the_answers_before_it_stay(
@@ -325,4 +346,4 @@ def test_a_file_cut_short_is_named_and_the_answers_before_it_stay(
         predict.main([str(run), "--images", str(photos / "000.png"), str(cut), "--prompt", "x",
                       "--batch", "1", "--to", str(to)])  # fmt: skip
     assert "cut.png: cannot be read as an image" in capsys.readouterr().err
-    assert len(rows(to / "answers.jsonl")) == 1
+    assert len(rows(to / "answers.jsonl.part")) == 1

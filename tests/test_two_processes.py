@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,14 +20,15 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pg_transfer.training.streams import Shuffled
+from tests.killed_runs import difference, left_in_training
 
 ROOT = Path(__file__).parents[1]
 TRAIN, VAL = 12, 5
 
 # Sixty updates of four examples: of either process one micro-batch of two. The window holds the
 # prefix and a part of the suffix.
-COMMAND = [
-    sys.executable, str(ROOT / "train.py"), "task=custom", "data=my.jsonl", "model=tiny",
+SETTINGS = [
+    "task=custom", "data=my.jsonl", "model=tiny",
     "resolution=28", "recipe={lr: 1e-3, epochs: 20, batch_size: 4, text_length: 6}",
     "micro_batch=2", "evaluation_batch=2", "workers=0", "validations=2", "trainer=cpu",
     "trainer.log_every_n_steps=1", "checkpoint_minutes=60",
@@ -47,17 +50,19 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def started(folder: Path, *options: str) -> subprocess.Popen[str]:
+def started(
+    folder: Path, *options: str, program: str = "train.py", settings: Sequence[str] = SETTINGS
+) -> subprocess.Popen[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [*COMMAND, *options], cwd=folder, env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, str(ROOT / program), *settings, *options], cwd=folder, env=environment,
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
 
 
-def finished(folder: Path, *options: str) -> str:
+def finished(folder: Path, *options: str, **other: Any) -> str:
     """What a run prints that comes to its end."""
-    process = started(folder, *options)
+    process = started(folder, *options, **other)
     printed, complaints = process.communicate(timeout=120)
     assert process.returncode == 0, complaints
     return printed
@@ -85,10 +90,7 @@ def test_two_processes_stop_and_go_on_and_tell_all(data: Path) -> None:
     finished(data, "run=two", *settings, *TWO)
 
     process, log = started(data, "run=asked", *settings, *TWO), data / "asked" / "metrics.csv"
-    until = time.monotonic() + 60
-    while not (log.exists() and len(log.read_text().splitlines()) > 6):
-        assert process.poll() is None and time.monotonic() < until, process.communicate()
-        time.sleep(0.01)
+    wait_for(process, lambda: lines(log) > 6)
     process.send_signal(signal.SIGTERM)
     printed, complaints = process.communicate(timeout=120)
     assert process.returncode == 143, printed + complaints
@@ -98,10 +100,53 @@ def test_two_processes_stop_and_go_on_and_tell_all(data: Path) -> None:
 
     one, two, asked = (left(data / name) for name in ("one", "two", "asked"))
     assert asked == two
+    found = difference(*(left_in_training(data / name) for name in ("two", "asked")))
+    assert not found, found
     assert one.keys() == two.keys() and one["told"] == two["told"]
     assert one["losses"] == pytest.approx(two["losses"], rel=1e-4)
     assert "240 text(s) lost their suffix" in "".join(two["told"])  # of every lesson
     assert two["steps"] == list(range(60))
+
+
+@pytest.mark.slow
+def test_an_evaluation_by_two_that_was_killed_goes_on(data: Path) -> None:
+    rows = [json.loads(line) for line in (data / "my.jsonl").read_text().splitlines()]
+    asked = [rows[number % len(rows)] | {"split": "test", "id": number} for number in range(80)]
+    (data / "my.jsonl").write_text("\n".join(map(json.dumps, [*rows, *asked])) + "\n")
+    finished(data, "run=a", "recipe.epochs=1", "splits.report=[test]", *TWO)
+    answers = data / "a" / "answers" / "test-step000003.jsonl"
+    told = answers.read_text()
+    answers.unlink()
+
+    evaluation = {"program": "evaluate.py", "settings": ["run=a", "split=test"]}
+    process = started(data, **evaluation)
+    parts = [answers.with_suffix(f".part-{rank}-of-2.jsonl") for rank in range(2)]
+    wait_for(process, lambda: all(lines(part) > 2 for part in parts))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not answers.exists() and any(lines(part) < 41 for part in parts)
+
+    # What was answered is not asked again: what another hand has written is kept.
+    header, first, *others = parts[1].read_text().splitlines(keepends=True)
+    first = json.loads(first) | {"answer": "not by the model", "pieces": []}
+    parts[1].write_text("".join([header, json.dumps(first) + "\n", *others]))
+    finished(data, **evaluation)
+    assert not any(part.exists() for part in parts)
+    before, after = ([json.loads(line) for line in text.splitlines()]
+                     for text in (told, answers.read_text()))  # fmt: skip
+    changed = [one["answer"] for one, other in zip(after, before, strict=True) if one != other]
+    assert changed == ["not by the model"]
+
+
+def wait_for(process: subprocess.Popen[str], sight: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not sight():
+        assert process.poll() is None and time.monotonic() < until, process.communicate()
+        time.sleep(0.002)
+
+
+def lines(file: Path) -> int:
+    return len(file.read_text().splitlines()) if file.exists() else 0
 
 
 def left(run: Path) -> dict[str, list]:

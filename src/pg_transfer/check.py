@@ -107,6 +107,8 @@ def read_splits(
     for split in dict.fromkeys(wanted):
         try:
             examples[split] = splits.examples(split)
+            if split in wanted[1:]:
+                splits.scored(split)
         except FileNotFoundError as error:
             kind = found.notes if split in optional else found.broken
             kind.append(f"{split} cannot be read: {error}")

@@ -17,7 +17,7 @@ from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.check import composed
 from pg_transfer.data.splits import Splits
@@ -98,9 +98,12 @@ def plan(options: argparse.Namespace) -> None:
 
 def updates_of(config: DictConfig, recipe: Any, asked: int | None) -> tuple[int | None, str]:
     """The updates of the run, and of how many examples; without the data, of the published ones."""
+    from pg_transfer.running.task_settings import require_fitting
+
     split = config.splits.train
     if asked is not None:
         return recipe.steps(asked), f"{asked:,} examples, as you say"
+    require_fitting(OmegaConf.to_container(config.task, resolve=True))
     try:
         task: Task = instantiate(config.task)
         count = len(Splits(task).examples(split))

@@ -1,13 +1,14 @@
 """Answers prompts about images: `python -m pg_transfer.predict SOURCE --images photos --prompt …`.
 
-Every answer is printed, and written to `answers.jsonl` as it comes; boxes and masks in it are drawn
-into a picture. docs/predict.md has the columns of the file.
+Every answer is printed, and written to a file as it comes, which is called `answers.jsonl` once it
+is whole; boxes and masks in it are drawn into a picture. docs/predict.md has its columns.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,12 +25,17 @@ from pg_transfer.answering.model import BATCH, load
 from pg_transfer.answering.reply import Reply
 from pg_transfer.model.decoding import Decoding
 from pg_transfer.process.console import quiet_libraries, reports_errors, say
+from pg_transfer.process.whole_files import whole
 from pg_transfer.segmentation.instances import Found
 from pg_transfer.sources.models import run_folder
 from pg_transfer.sources.run_settings import read_run_settings
 
 ANSWERS = "answers.jsonl"
+UNFINISHED = f"{ANSWERS}.part"
+"""What they are called until the last has come."""
+
 JPEG_QUALITY = 90
+MOST_DIGITS = 10
 
 
 @dataclass(slots=True)
@@ -54,8 +60,9 @@ def predict(options: argparse.Namespace) -> None:
     requests = read_requests(options)
     check_images(dict.fromkeys(request.image for request in requests))
     folder = options.to or Path("predictions") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-    if (folder / ANSWERS).exists():
-        raise ValueError(f"{folder} holds {ANSWERS} already; choose another folder with --to")
+    for taken in (ANSWERS, UNFINISHED):
+        if (folder / taken).exists():
+            raise ValueError(f"{folder} holds {taken} already; choose another folder with --to")
     quiet_libraries()
     model = load(
         options.source,
@@ -133,10 +140,16 @@ def chosen_manner(usual: Manner, options: argparse.Namespace) -> Manner:
 def write_replies(
     folder: Path, requests: Sequence[Request], replies: Iterable[Reply], *, draw: bool
 ) -> Written:
-    """Writes, draws and prints replies as they come; a crash loses none that was printed."""
+    """Writes, draws and prints replies as they come; a crash loses none that was printed.
+
+    It leaves them in `UNFINISHED`. What an earlier call has left is not written over.
+
+    Raises:
+        FileExistsError: there is such a file.
+    """
     written = Written()
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ANSWERS).open("w", encoding="utf-8") as file:
+    with (folder / UNFINISHED).open("x", encoding="utf-8") as file:
         for request, reply in zip(requests, replies, strict=True):
             written.answers += 1
             written.objects += len(reply.objects)
@@ -146,13 +159,15 @@ def write_replies(
             if reply.objects and draw:
                 # The number keeps images of one name in several folders apart.
                 picture = Path("pictures") / f"{written.answers:05d}-{request.image.stem}.jpg"
-                (folder / picture).parent.mkdir(exist_ok=True)
-                reply.draw().save(folder / picture, quality=JPEG_QUALITY)
+                with whole(folder / picture) as unfinished:
+                    reply.draw().save(unfinished, "JPEG", quality=JPEG_QUALITY)
                 written.pictures += 1
             row = as_row(request, reply) | {"picture": picture and picture.as_posix()}
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
             file.flush()
             say(f"{request.image}: {_in_a_line(request.prompt)} → {said(reply)}")
+        os.fsync(file.fileno())
+    (folder / UNFINISHED).rename(folder / ANSWERS)
     return written
 
 
@@ -232,8 +247,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text} is no whole number above 0")
+    if not (text.isascii() and text.isdigit() and len(text) < MOST_DIGITS and int(text)):
+        raise argparse.ArgumentTypeError(
+            f"{text} is no whole number above 0 of fewer than {MOST_DIGITS} digits"
+        )
     return int(text)
 
 

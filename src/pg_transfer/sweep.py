@@ -23,6 +23,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.process.console import quiet_libraries, reports_errors, say
+from pg_transfer.process.secrecy import refuse_secrets, refuse_typed_secrets
 from pg_transfer.process.whole_files import write_whole
 from pg_transfer.project import CONF, ROOT
 from pg_transfer.sweeping.multirun import quoted
@@ -101,19 +102,28 @@ def composed(settings: list[str]) -> tuple[Search, DictConfig]:
     Raises:
         ValueError: a setting names one run, or does not fit.
     """
-    from pg_transfer.running.settings import register_resolvers
+    from pg_transfer.planning.asked import AUTO
+    from pg_transfer.running.mixing import with_components
+    from pg_transfer.running.settings import refuse_odd_values, register_resolvers
+    from pg_transfer.training.recipe import Recipe
 
     for setting in settings:
         if setting.startswith(("run=", "hydra.sweep", "hydra.run", "hydra/sweeper")):
             raise ValueError(f"{setting}: every trial has a folder of its own, below that of --to")
+    refuse_typed_secrets(settings)
     register_resolvers()
     with initialize_config_dir(str(CONF), version_base=None):
         search = read_search(settings, GlobalHydra.instance().config_loader())
         configs = []
         for example in search.examples():
             config = compose("train", overrides=["run=trial", *example])
-            OmegaConf.to_container(config, resolve=True)
+            refuse_secrets(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
             configs.append(config)
+            tried = config.copy()
+            if tried.micro_batch == AUTO:
+                tried.micro_batch = 1
+            refuse_odd_values(with_components(tried))
+            Recipe(**OmegaConf.to_container(tried.recipe, resolve=True))  # type: ignore[arg-type]
     return search, configs[0]
 
 
@@ -176,7 +186,7 @@ def read_asked(folder: Path, options: Namespace) -> Asked:
         return Asked(list(options.settings), Plan(**chosen))
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
-        earlier = Asked(saved["settings"], Plan(**saved["plan"]))
+        earlier = Asked([*map(str.strip, saved["settings"])], Plan(**saved["plan"]))
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{path} does not say what was searched: {error}") from error
     if options.settings and options.settings != earlier.settings:

@@ -167,10 +167,12 @@ class Task(ABC):
             name. A metric that follows from the examples' scores in neither way has no interval in
             the report.
         sizes: how many examples splits have in the paper; the report says where there are others.
+        unscored: splits to learn from whose answers cannot be scored, and why, in a sentence.
     """
 
     formulas: ClassVar[Mapping[str, Formula]] = {}
     sizes: Mapping[str, int] = MappingProxyType({})
+    unscored: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod
     def examples(self, split: str) -> Sequence[Example]:

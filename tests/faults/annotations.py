@@ -5,8 +5,10 @@ from __future__ import annotations
 from tests.faults.fault import Fault
 from tests.faults.making import (
     ON_TEXTVQA,
+    TEXTVQA,
     caption,
     cut_short,
+    folder_in_place_of,
     nothing,
     record,
     refcoco,
@@ -79,6 +81,23 @@ ANNOTATIONS = [
         (*ON_TEXTVQA,),
         "data/textvqa/TextVQA_0.5.1_train.json, the whole file: cut short or no JSON …. The "
         "published file is not like that: download it again.",
+    ),
+    Fault(
+        "annotations of no bytes",
+        with_file("TextVQA_0.5.1_train.json", b""),
+        (*ON_TEXTVQA,),
+        "data/textvqa/TextVQA_0.5.1_train.json, the whole file: cut short or no JSON …. The "
+        "published file is not like that: download it again.",
+    ),
+    Fault(
+        "a folder in place of the annotations",
+        folder_in_place_of(TEXTVQA / "TextVQA_0.5.1_train.json"),
+        (*ON_TEXTVQA,),
+        "there is no TextVQA_0.5.1_train.json in data/textvqa or data/textvqa/annotations or "
+        "data/textvqa/data or data/textvqa/images.\n"
+        "TextVQA_0.5.1_train.json, TextVQA_0.5.1_val.json and TextVQA_0.5.1_test.json, "
+        "train_val_images.zip and test_images.zip are at https://textvqa.org/dataset; unzip the "
+        "images there.",
     ),
     Fault(
         "a page of HTML in place of the annotations",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import runpy
 import sys
+import warnings
 from collections.abc import Sequence
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -30,7 +31,7 @@ class Ended(NamedTuple):
 
 
 def call(program: str, arguments: Sequence[str], folder: Path) -> Ended:
-    """Runs one of the scripts of the project in `folder`."""
+    """Runs a script of the project (`train.py`) or a module of it (`-m pg_transfer.check`)."""
     out, error = io.StringIO(), io.StringIO()
     code = 0
     with (
@@ -41,7 +42,12 @@ def call(program: str, arguments: Sequence[str], folder: Path) -> Ended:
     ):
         GlobalHydra.instance().clear()
         try:
-            runpy.run_path(str(ROOT / program), run_name="__main__")
+            if program.startswith("-m "):
+                with warnings.catch_warnings():  # it is imported already, by an earlier test
+                    warnings.simplefilter("ignore", RuntimeWarning)
+                    runpy.run_module(program.removeprefix("-m "), run_name="__main__")
+            else:
+                runpy.run_path(str(ROOT / program), run_name="__main__")
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else 1
     return Ended(code, out.getvalue(), error.getvalue())

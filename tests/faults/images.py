@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from tests.faults.fault import Fault
 from tests.faults.making import (
+    IMAGE,
     ON_TEXTVQA,
+    also,
     bomb,
     cut_short,
     deep_pixels,
+    folder_in_place_of,
+    link,
     no_images,
     trained,
     with_file,
@@ -37,6 +41,22 @@ IMAGES = [
         (*ON_TEXTVQA,),
         "example '2': data/textvqa/train_images/train02.jpg: cannot be read as an image …; "
         "fetch the file again, or convert it to one of JPEG, PNG, GIF, BMP, WEBP, TIFF, PPM",
+    ),
+    Fault(
+        "a folder in place of an image",
+        folder_in_place_of(IMAGE),
+        (*ON_TEXTVQA,),
+        "example '2': data/textvqa/train_images/train02.jpg: cannot be read as an image (Is a "
+        "directory); fetch the file again, or convert it to one of JPEG, PNG, GIF, BMP, WEBP, "
+        "TIFF, PPM",
+    ),
+    Fault(
+        "an image that is a link to itself",
+        also(without("train_images/train02.jpg"), link(str(IMAGE), "train02.jpg")),
+        (*ON_TEXTVQA,),
+        "example '2': data/textvqa/train_images/train02.jpg: cannot be read as an image (Too many "
+        "levels of symbolic links); fetch the file again, or convert it to one of JPEG, PNG, GIF, "
+        "BMP, WEBP, TIFF, PPM",
     ),
     Fault(
         "an image of no bytes",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import os
 import pickle
 import shutil
 import struct
@@ -176,6 +177,43 @@ def rsvqa(**values: Any) -> Make:
         root = data_sets.rsvqa_lr(folder / "data/rsvqa_lr")
         path = root / "LR_split_train_answers.json"
         edit(path, lambda content: content["answers"][1].update(values))
+
+    return make
+
+
+def own(**values: Any) -> Make:
+    """Six rows of a user's own in my.jsonl, of which the third says something else."""
+
+    def make(folder: Path) -> None:
+        rows: list[dict[str, Any]] = []
+        for number in range(6):
+            data_sets.write_image(folder / f"{number}.png", seed=number)
+            split = "train" if number < 4 else "validation"
+            rows.append(
+                {"image": f"{number}.png", "prefix": "colour?", "suffix": "red", "split": split}
+            )
+            rows[-1]["id"] = str(number)
+        rows[2].update(values)
+        (folder / "my.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    return make
+
+
+def odd_name(folder: Path) -> None:
+    """An image in odd/ whose name no text can have."""
+    (folder / "odd").mkdir()
+    data_sets.write_image(folder / "image.jpg").rename(
+        os.fsdecode(bytes(folder) + b"/odd/\xff.jpg")
+    )
+
+
+def folder_in_place_of(path: Path) -> Make:
+    """TextVQA with a folder where one of its files should be."""
+
+    def make(folder: Path) -> None:
+        whole(folder)
+        (folder / path).unlink()
+        (folder / path).mkdir()
 
     return make
 

@@ -13,6 +13,7 @@ from tests.faults.making import (
     link,
     narrowed,
     nothing,
+    refcoco,
     settings,
     train,
     trained,
@@ -167,6 +168,41 @@ RUNS = [
         answers({"question": 0, "reply": "two"}),
         ("run=run", "answers=answers.jsonl", "split=val"),
         'answers.jsonl, line 1: not a row such as {"id": "7", "answer": "two"} (\'id\')',
+        program="evaluate.py",
+    ),
+    Fault(
+        "the folder of a run of another task",
+        also(train, refcoco()),
+        ("task=refcoco", "model.mask_codec=builtin"),
+        "run=run holds a run of task=textvqa, and this is one of task=refcoco: choose another"
+        " folder",
+    ),
+    Fault(
+        "a run without a name",
+        whole,
+        (*ON_TEXTVQA, "run="),
+        "run= has no name of a folder; leave it out, and the run gets one",
+    ),
+    Fault(
+        "a run whose name is a number",
+        nothing,
+        ("run=3",),
+        "run=3 is no name; a name that looks like a number needs quotes and the shell's: "
+        "'run=\"3\"'",
+        program="evaluate.py",
+    ),
+    Fault(
+        "a task for an evaluation",
+        nothing,
+        ("run=run", "task=refcoco"),
+        "task= is nothing to choose here; --help lists what there is",
+        program="evaluate.py",
+    ),
+    Fault(
+        "answers in another encoding",
+        trained(file("answers.jsonl", '{"id": "100"}'.encode("utf-16"))),
+        ("run=run", "answers=answers.jsonl", "split=val"),
+        "answers.jsonl: no UTF-8 text …; save it as UTF-8",
         program="evaluate.py",
     ),
 ]

@@ -7,6 +7,7 @@ from tests.faults.making import (
     ON_TEXTVQA,
     nothing,
     record,
+    refcoco,
     whole,
 )
 
@@ -43,9 +44,7 @@ SETTINGS = [
         "a setting that the task does not take",
         whole,
         (*ON_TEXTVQA, "+task.colour=red"),
-        "the settings do not fit: Error in call to target 'tasks.textvqa.TextVQA': "
-        "TypeError(\"TextVQA.__init__() got an unexpected keyword argument 'colour'\") "
-        "full_key: task",
+        "there is no setting task.colour; TextVQA takes root, rotations",
     ),
     Fault(
         "a split that does not exist",
@@ -147,5 +146,104 @@ SETTINGS = [
         "the setting wandb.api_key looks like a secret, and settings are saved with the run: "
         "give it in the environment instead, such as HF_TOKEN or WANDB_API_KEY, or log in "
         "with `hf auth login` or `wandb login`",
+    ),
+    Fault(
+        "no epoch at all",
+        whole,
+        (*ON_TEXTVQA, "recipe.epochs=0"),
+        "recipe.epochs=0 is not above 0",
+    ),
+    Fault(
+        "fewer epochs than none",
+        whole,
+        (*ON_TEXTVQA, "recipe.epochs=-1"),
+        "recipe.epochs=-1 is not above 0",
+    ),
+    Fault(
+        "epochs without end",
+        whole,
+        (*ON_TEXTVQA, "recipe.epochs=inf"),
+        "recipe.epochs=inf is endless",
+    ),
+    Fault(
+        "more epochs than a machine makes",
+        whole,
+        (*ON_TEXTVQA, "recipe.epochs=1e12"),
+        "recipe.epochs=1000000000000.0 of 4 examples are 2e+12 updates, more than "
+        "1,000,000,000: lower it",
+    ),
+    Fault(
+        "a batch that is no whole number",
+        whole,
+        (*ON_TEXTVQA, "recipe.batch_size=2.5"),
+        "recipe.batch_size=2.5 is no whole number",
+    ),
+    Fault(
+        "a learning rate that is none",
+        whole,
+        (*ON_TEXTVQA, "recipe.lr=fast"),
+        "recipe.lr='fast' is no number",
+    ),
+    Fault(
+        "a switch that is neither on nor off",
+        whole,
+        (*ON_TEXTVQA, "preview=maybe"),
+        "preview=maybe is neither true nor false",
+    ),
+    Fault(
+        "a seed that is too large",
+        whole,
+        (*ON_TEXTVQA, "seed=9223372036854775808"),
+        "seed=9223372036854775808 is too large; 9223372036854775807 is the last there is",
+    ),
+    Fault(
+        "a list of splits without brackets",
+        whole,
+        (*ON_TEXTVQA, "splits.report=val"),
+        "splits.report=val is no list of splits; write it in brackets and quotes: "
+        "'splits.report=[val]'",
+    ),
+    Fault(
+        "no split to score",
+        whole,
+        (*ON_TEXTVQA, "splits.report=[]"),
+        "splits.report=[] leaves nothing to score at the end; name a split in it",
+    ),
+    Fault(
+        "a split that is a number",
+        whole,
+        (*ON_TEXTVQA, "splits.validate=3"),
+        "splits.validate: 3 is no name of a split, such as train",
+    ),
+    Fault(
+        "a split that can only be learnt from",
+        refcoco(),
+        ("task=refcoco", "model.mask_codec=builtin", "splits.validate=train"),
+        "the split 'train' is to learn from and not to be scored: RefCOCO's examples of it "
+        "are images, of which no object is asked for. Score refcoco/val, refcoco/testA, "
+        "refcoco/testB, refcoco+/val, refcoco+/testA, refcoco+/testB, refcocog/val, "
+        "refcocog/test, which are held out, or what is known by heart: refcoco/train, "
+        "refcoco+/train, refcocog/train",
+    ),
+    Fault(
+        "a task that nobody has written",
+        nothing,
+        ("task=custom", "data=my.jsonl", "task._target_=tasks.mine.Mine"),
+        "task._target_=tasks.mine.Mine: there is no tasks/mine.py here; write it, or mend the"
+        " name. docs/adding_a_task.md tells how a task is made",
+    ),
+    Fault(
+        "a place that is a number",
+        whole,
+        (*ON_TEXTVQA, "task.root=3"),
+        "task.root=3 is no text; a text that looks like a number needs quotes and the "
+        "shell's: '...=\"3\"'",
+    ),
+    Fault(
+        "devices that are no number",
+        whole,
+        (*ON_TEXTVQA, "trainer.devices=all"),
+        "trainer.accelerator=cpu trainer.devices=all trainer.strategy=auto "
+        "trainer.precision=32-true: …",
     ),
 ]

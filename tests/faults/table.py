@@ -8,6 +8,8 @@ from tests.faults.annotations import ANNOTATIONS
 from tests.faults.commands import ROOT
 from tests.faults.fault import Fault
 from tests.faults.images import IMAGES
+from tests.faults.own_data import OWN_DATA
+from tests.faults.programs import PROGRAMS
 from tests.faults.runs import RUNS
 from tests.faults.settings import SETTINGS
 from tests.faults.weights import WEIGHTS
@@ -15,9 +17,11 @@ from tests.faults.weights import WEIGHTS
 FAULTS: dict[str, list[Fault]] = {
     "Annotations": ANNOTATIONS,
     "Images": IMAGES,
+    "Your own data": OWN_DATA,
     "Settings": SETTINGS,
     "Weights and tokenizers": WEIGHTS,
     "Runs": RUNS,
+    "Other programs": PROGRAMS,
 }
 
 PAGE = ROOT / "docs" / "faults.md"

@@ -6,16 +6,19 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.distributed.tensor import DTensor
 from torch.profiler import ProfilerActivity, profile
 
 from pg_transfer.adapters import AdapterSettings
 from pg_transfer.model.config import released
 from pg_transfer.model.paligemma import PaliGemma
+from pg_transfer.planning.pretended import pretended_group
 from pg_transfer.planning.rehearsal import Update, rehearse
 from pg_transfer.training.batches import Batch
 from pg_transfer.training.module import TransferModule
 from pg_transfer.training.optimizer import adamw
 from pg_transfer.training.recipe import Recipe
+from pg_transfer.training.sharding import COMPUTE, shard
 from pg_transfer.training.tuning import FULL, Part, Tuning
 
 COUNT, TEXT, PREFIX = 4, 24, 9
@@ -50,6 +53,13 @@ CASES = {
     "frozen vision": replace(UPDATE, tuning=Tuning(vision=Part(mode="frozen"))),
     "bfloat16 compute": replace(UPDATE, precision="bf16-mixed"),
 }
+SHARED = {
+    name: replace(
+        CASES[name], processes=2, shares_weights=True,
+        recipe=replace(RECIPE, batch_size=passes * 2 * COUNT),
+    )
+    for name, passes in (("full", 1), ("blocks twice", 2), ("bfloat16 compute", 2), ("lora", 2))
+}  # fmt: skip
 
 
 def allocated(update: Update) -> int:
@@ -57,6 +67,15 @@ def allocated(update: Update) -> int:
     model = PaliGemma(update.config, rematerialise=update.rematerialise)
     model.initialise(torch.Generator().manual_seed(0))
     module = TransferModule(model, update.recipe, steps=2, end=1, seed=0, tuning=update.tuning)
+    if not update.shares_weights:
+        return allocated_by(module, update)
+    # The group is a pretended one here as well: values are lost, but all memory is there.
+    with pretended_group(update.processes) as mesh:
+        shard(module, model, mesh=mesh, compute=COMPUTE[update.precision])
+        return allocated_by(module, update)
+
+
+def allocated_by(module: TransferModule, update: Update) -> int:
     optimizer = adamw(module.train().model, update.recipe, module.parts)
     batch = Batch(
         images=torch.zeros(COUNT, 3, 112, 112), tokens=torch.full((COUNT, TEXT), 7),
@@ -65,7 +84,7 @@ def allocated(update: Update) -> int:
     )  # fmt: skip
 
     def go() -> None:
-        for _ in range(update.recipe.batch_size // COUNT):
+        for _ in range(update.recipe.batch_size // COUNT // update.processes):
             is_mixed = update.precision == "bf16-mixed"
             with torch.autocast("cpu", torch.bfloat16, enabled=is_mixed, cache_enabled=False):
                 loss = module.losses(batch).mean()
@@ -75,7 +94,9 @@ def allocated(update: Update) -> int:
 
     go()
     states = [one for state in optimizer.state.values() for one in state.values()]
-    held = sum(one.nbytes for one in [*module.parameters(), *states, batch.images])
+    pieces = [one.to_local() if isinstance(one, DTensor) else one for one in states]
+    pieces += [one.to_local() if isinstance(one, DTensor) else one for one in module.parameters()]
+    held = sum(one.nbytes for one in [*pieces, batch.images])
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         go()
     events = profiled.profiler.kineto_results.events()
@@ -92,6 +113,19 @@ def test_the_plan_is_what_is_allocated(update: Update) -> None:
     planned, found = rehearse(update, COUNT).peak, allocated(update)
     # Kernels take some scratch space of their own, which at this size is a few hundredths.
     assert 0.95 * found < planned < 1.02 * found
+
+
+@pytest.mark.parametrize("update", SHARED.values(), ids=SHARED)
+def test_the_plan_of_shared_weights_is_what_is_allocated(update: Update) -> None:
+    demand = rehearse(update, COUNT)
+    assert 0.95 * (found := allocated(update)) < demand.peak < 1.02 * found
+    alone = rehearse(replace(update, processes=1, shares_weights=False), COUNT)
+    held = ("weights", "gradients", "optimiser") if demand.passes > 1 else ("weights", "optimiser")
+    for part in held:  # all along
+        assert 2 * demand.memory[part] == alone.memory[part]
+    assert (demand.parameters, demand.learning) == (alone.parameters, alone.learning)
+    assert 2 * demand.flops == alone.flops
+    assert not torch.distributed.is_initialized()
 
 
 def test_parts_by_hand() -> None:

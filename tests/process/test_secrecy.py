@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pg_transfer.process.console import printable, user_message
-from pg_transfer.process.secrecy import refuse_secrets, without_secrets
+from pg_transfer.process.secrecy import refuse_secrets, refuse_typed_secrets, without_secrets
 from tests.test_conf import CONF, composed
 
 TOKEN = "hf_abcdefghijklmnopqrstuvwxyz01"  # of the right form, and nobody's
@@ -26,6 +26,8 @@ def no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
         {"model": {"weights": f"https://huggingface.co/?token={TOKEN}"}},
         {"a": [{"b": [TOKEN]}]}, {"url": "https://me:pa55word@example.org/x"},
         {"key": "AKIAABCDEFGHIJKLMNOP"}, {"auth": "basic"},
+        {"data": "https://example.org/x.tar?part=1&access_token=pa55word"},
+        {"data": "https://pa55word@example.org/x.tar"},
     ],
 )  # fmt: skip
 def test_secrets_among_settings_are_refused_and_not_repeated(settings: dict) -> None:
@@ -40,6 +42,13 @@ def test_a_secret_of_the_environment_is_found_under_any_name(
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     with pytest.raises(ValueError, match=r"the setting task\.note looks like a secret"):
         refuse_secrets({"task": {"note": f"key {KEY}"}})
+
+
+def test_a_command_line_is_looked_at_as_it_is_typed() -> None:
+    refuse_typed_secrets(["task=custom", "data=my.jsonl", "-m", "--cfg", "~logger"])
+    for typed in ("+wandb.api_key=abc", "hydra.job.env_set.HF_TOKEN=abc", f"task.note=a,{TOKEN}"):
+        with pytest.raises(ValueError, match="looks like a secret"):
+            refuse_typed_secrets(["task=custom", typed])
 
 
 def test_settings_of_ours_hold_none() -> None:

@@ -13,9 +13,11 @@ from PIL import Image
 from pg_transfer.data import images
 from pg_transfer.task import Answer, Draw, Example, Scores, Task
 from pg_transfer.text.tokenizer import load_tokenizer
-from pg_transfer.training.batches import Antialias, Batch, Lessons, Prompts, Reader
+from pg_transfer.training.batches import Batch
 from pg_transfer.training.data import TransferData
+from pg_transfer.training.lessons import Lessons, Prompts
 from pg_transfer.training.prepared_images import PreparedImages
+from pg_transfer.training.reader import Antialias, Reader
 
 
 class Pictures(Task):

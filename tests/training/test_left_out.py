@@ -13,15 +13,9 @@ from PIL import Image
 
 from pg_transfer.task import Answer, Draw, Example, Scores, Share, Target, Task
 from pg_transfer.text.tokenizer import BUILTIN, Tokenizer
-from pg_transfer.training.batches import (
-    Antialias,
-    ImageError,
-    Lessons,
-    MissingImageError,
-    Prompts,
-    Reader,
-    collate,
-)
+from pg_transfer.training.batches import collate
+from pg_transfer.training.lessons import Lessons, Prompts
+from pg_transfer.training.reader import Antialias, ImageError, MissingImageError, Reader
 from tests.faults.commands import call
 from tests.faults.making import ON_TEXTVQA, QUICK, whole
 

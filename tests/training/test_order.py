@@ -8,7 +8,7 @@ from itertools import chain
 import pytest
 
 from pg_transfer.task import Draw
-from pg_transfer.training.batches import Order
+from pg_transfer.training.order import Order
 from pg_transfer.training.streams import Shuffled
 
 

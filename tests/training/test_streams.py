@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pg_transfer.task import Share
-from pg_transfer.training.batches import Order
+from pg_transfer.training.order import Order
 from pg_transfer.training.streams import BLOCK, Mixed, Shuffled, stream_of, told_shares
 
 SHARES = (Share("many", 50, 3.0), Share("few", 7, 1.0), Share("rare", 20, 0.25))

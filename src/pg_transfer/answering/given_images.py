@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-import json
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from pg_transfer.data.images import image_size, open_image, to_rgb
+from pg_transfer.data.json_texts import parse_json, read_lines
 
 Picture = str | Path | Image.Image | np.ndarray
 """A file, an image of Pillow's, or its pixels: uint8 [H, W, 3]."""
@@ -41,8 +42,11 @@ def find_images(places: Sequence[str]) -> list[Path]:
     """
     found: dict[Path, Path] = {}
     for place in places:
+        if not place or "\0" in place:
+            raise FileNotFoundError(f"{place!r} is no name of a file, folder or pattern")
         for path in _files(place):
-            found.setdefault(path.resolve(), path)
+            # Unlike `resolve`, no error over a link to itself, which opening it tells better.
+            found.setdefault(Path(os.path.realpath(path)), path)
     return list(found.values())
 
 
@@ -76,13 +80,13 @@ def read_prompts(path: Path) -> list[Request]:
     if not path.is_file():
         raise FileNotFoundError(f"no file of prompts at {path}")
     requests = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = parse_json(line)
             image, prompt = row["image"], row["prompt"]
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(
                 f'{path}, line {number}: not a row such as {{"image": "cat.jpg", "prompt": '
                 f'"detect cat"}} ({type(error).__name__}: {error})'
@@ -103,7 +107,17 @@ def check_images(paths: Iterable[Path]) -> None:
         ValueError: one is no image.
     """
     for path in paths:
+        if not _is_unicode(str(path)):  # and no file of answers could name it
+            raise ValueError(f"{path}: the name of this file is not in UTF-8; rename it")
         image_size(path)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def pixels_of(image: Picture) -> np.ndarray:

@@ -48,9 +48,7 @@ class AnsweringModel:
     def __init__(
         self, loaded: loading.Loaded, *, manner: Manner, codec: MaskCodec | None = None
     ) -> None:
-        self.loaded: loading.Loaded = loaded
-        self.manner: Manner = manner
-        self.codec: MaskCodec | None = codec
+        self.loaded, self.manner, self.codec = loaded, manner, codec
 
     @overload
     def answer(
@@ -215,10 +213,13 @@ def _device(name: str | torch.device | None) -> torch.device:
     count = torch.cuda.device_count()
     try:
         device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f"device={name} is none; say cpu, cuda or cuda:1") from error
-    if device.type == "cuda" and (device.index or 0) >= count:
-        raise ValueError(f"device={name}: this machine has {count} GPUs that torch can use")
+        if device.type == "cuda" and (device.index or 0) >= count:
+            raise ValueError(f"device={name}: this machine has {count} GPUs that torch can use")
+        torch.empty(1, device=device).cpu()  # of other kinds torch knows names, and not whether
+    except (RuntimeError, NotImplementedError) as error:
+        raise ValueError(
+            f"device={name} is none of this machine's; say cpu, cuda or cuda:1"
+        ) from error
     return device
 
 

@@ -98,12 +98,17 @@ def _opened(path: Path | Content) -> Iterator[Image.Image]:
             f"leave it out of the data"
         ) from error
     except Exception as error:  # on damaged files Pillow raises whatever its parsers stumble upon
-        size = len(path.data) if isinstance(path, Content) else path.stat().st_size
-        reason = "the file is empty" if size == 0 else str(error)
         raise ValueError(
-            f"{path}: cannot be read as an image ({reason}); fetch the file again, "
+            f"{path}: cannot be read as an image ({_reason(path, error)}); fetch the file again, "
             f"or convert it to one of {', '.join(FORMATS)}"
         ) from error
+
+
+def _reason(path: Path | Content, error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:  # a folder, or a link to itself
+        return error.strerror
+    size = len(path.data) if isinstance(path, Content) else path.stat().st_size
+    return "the file is empty" if size == 0 else str(error)
 
 
 def resize(pixels: np.ndarray, size: int | tuple[int, int], *, antialias: bool) -> np.ndarray:

@@ -85,6 +85,20 @@ class Splits:
             self._examples[split] = examples
         return self._examples[split]
 
+    def scored(self, split: str) -> Sequence[Example]:
+        """The examples of `split`, to be answered and scored.
+
+        Raises:
+            FileNotFoundError: see `examples`.
+            ValueError: likewise; or its answers cannot be scored.
+        """
+        if split in self.task.unscored:
+            raise ValueError(
+                f"the split {split!r} is to learn from and not to be scored: "
+                f"{self.task.unscored[split]}"
+            )
+        return self.examples(split)
+
 
 def _repeated_id(examples: Sequence[Example]) -> str | None:
     """An id that comes twice. Hashes tell where to look, as a million ids take much memory."""
@@ -113,10 +127,10 @@ def choose_reported(
     """
     chosen, remarks = list(wanted), []
     for split in chosen:
-        splits.examples(split)
+        splits.scored(split)
     for split in optional:
         try:
-            splits.examples(split)
+            splits.scored(split)
         except FileNotFoundError as error:
             remarks.append(f"{split} is not scored: {_in_one_line(error)}")
         else:

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from pg_transfer.process.whole_files import write_whole
 from pg_transfer.reporting.pictures import draw_outlines
+from pg_transfer.reporting.templates import filled
 from pg_transfer.task import Answer, Example, Task
 from pg_transfer.text.tokenizer import EOS, Tokenizer
 from pg_transfer.training.batches import Batch
@@ -180,11 +181,12 @@ def write_preview(path: Path, lessons: Sequence[Lesson], facts: Sequence[tuple[s
         f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in facts
     )
     legend = "".join(_span(meaning, use) for use, meaning in MEANINGS.items())
-    page = template.replace("@@FACTS@@", rows).replace(
-        "@@LEGEND@@", legend + _span("carries loss", "suffix", has_loss=True)
-    )
-    before, after = page.split("@@LESSONS@@")
-    write_whole(path, [before, *map(_article, lessons), after])
+    page = {
+        "@@FACTS@@": rows,
+        "@@LEGEND@@": legend + _span("carries loss", "suffix", has_loss=True),
+        "@@LESSONS@@": "".join(map(_article, lessons)),
+    }
+    write_whole(path, [filled(template, page)])
 
 
 def _article(lesson: Lesson) -> str:

@@ -34,11 +34,9 @@ class Clock:
     """
 
     def __init__(self, updates: int, every: int) -> None:
-        self.updates: int = updates
-        self.every: int = every
+        self.updates, self.every = updates, every
         self.begun_at = 0
-        self.training: float = 0.0
-        self.validating: float = 0.0
+        self.training = self.validating = 0.0
         self.validations = 0
 
     def left(self, done: int) -> float | None:
@@ -72,8 +70,7 @@ class Progress(ProgressBar):
 
     def __init__(self, scorer: ScoreTask, *, console: Console = CONSOLE) -> None:
         super().__init__()
-        self.scorer: ScoreTask = scorer
-        self.console: Console = console
+        self.scorer, self.console = scorer, console
         self._bars: Bars | None = None
         self._training = self._answering = TaskID(0)
         self._clock = Clock(1, 1)

@@ -27,9 +27,7 @@ class ShowSamples(Callback):
     """
 
     def __init__(self, scorer: ScoreTask, keeper: KeepCheckpoints, *, count: int) -> None:
-        self.scorer: ScoreTask = scorer
-        self.keeper: KeepCheckpoints = keeper
-        self.count: int = count
+        self.scorer, self.keeper, self.count = scorer, keeper, count
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Prints them, on the first process and while training alone."""

@@ -25,10 +25,11 @@ def beam_search(prompts: Continuation, *, end: int, beams: int) -> Tensor:
         beams: live hypotheses of each answer.
 
     Raises:
-        ValueError: `beams` is not at least 1.
+        ValueError: `beams` is not at least 1, or not below the number of tokens there are.
     """
-    if beams < 1:
-        raise ValueError(f"beams={beams} is not at least 1")
+    tokens = prompts.logits.shape[-1]
+    if not 1 <= beams < tokens:
+        raise ValueError(f"beams={beams} is not between 1 and {tokens - 1}")
     found = prompts.blank()
     device = found.device
     rows = torch.arange(len(found), device=device)  # of the examples that are still searched

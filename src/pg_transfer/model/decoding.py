@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,11 +28,11 @@ class Decoding:
     nucleus: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.beams, int) and self.beams >= 1):
+        if not (type(self.beams) is int and self.beams >= 1):
             raise ValueError(f"beams={self.beams} is not a whole number above 0")
-        if not self.temperature >= 0:
-            raise ValueError(f"temperature={self.temperature} is below 0")
-        if not 0 < self.nucleus <= 1:
+        if not (_is_number(self.temperature) and 0 <= self.temperature < math.inf):
+            raise ValueError(f"temperature={self.temperature} is no number from 0 up")
+        if not (_is_number(self.nucleus) and 0 < self.nucleus <= 1):
             raise ValueError(f"nucleus={self.nucleus} is not in (0, 1]")
         if self.temperature and self.beams > 1:
             raise ValueError(
@@ -85,6 +86,10 @@ class Decoding:
         if self.beams > 1:
             return beam_search(prompts, end=end, beams=self.beams)
         return greedy(prompts, end=end)
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float)
 
 
 GREEDY = Decoding()

@@ -31,8 +31,7 @@ class Cache:
 
     def __init__(self, config: LanguageConfig, *, batch: int, slots: int, like: Tensor) -> None:
         shape = (config.depth, batch, config.kv_heads, slots, config.head_width)
-        self.keys: Tensor = like.new_empty(shape)
-        self.values: Tensor = like.new_empty(shape)
+        self.keys, self.values = like.new_empty(shape), like.new_empty(shape)
         self.filled = 0
 
     def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
@@ -52,7 +51,7 @@ class RMSNorm(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.weight: nn.Parameter = nn.Parameter(torch.zeros(width))
+        self.weight = nn.Parameter(torch.zeros(width))
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., D] to [..., D]."""
@@ -85,14 +84,14 @@ class Attention(nn.Module):
     def __init__(self, config: LanguageConfig, layer: int) -> None:
         super().__init__()
         self.layer = layer
-        self.head_width: int = config.head_width
-        self.scale: float = config.query_scale
-        self.softcap: float | None = config.attention_softcap
+        self.head_width = config.head_width
+        self.scale = config.query_scale
+        self.softcap = config.attention_softcap
         queries, keys = (heads * config.head_width for heads in (config.heads, config.kv_heads))
-        self.q_proj: nn.Linear = nn.Linear(config.width, queries, bias=False)
-        self.k_proj: nn.Linear = nn.Linear(config.width, keys, bias=False)
-        self.v_proj: nn.Linear = nn.Linear(config.width, keys, bias=False)
-        self.o_proj: nn.Linear = nn.Linear(queries, config.width, bias=False)
+        self.q_proj = nn.Linear(config.width, queries, bias=False)
+        self.k_proj = nn.Linear(config.width, keys, bias=False)
+        self.v_proj = nn.Linear(config.width, keys, bias=False)
+        self.o_proj = nn.Linear(queries, config.width, bias=False)
 
     def forward(
         self,
@@ -122,9 +121,9 @@ class MLP(nn.Module):
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.gate_proj: nn.Linear = nn.Linear(width, hidden, bias=False)
-        self.up_proj: nn.Linear = nn.Linear(width, hidden, bias=False)
-        self.down_proj: nn.Linear = nn.Linear(hidden, width, bias=False)
+        self.gate_proj = nn.Linear(width, hidden, bias=False)
+        self.up_proj = nn.Linear(width, hidden, bias=False)
+        self.down_proj = nn.Linear(hidden, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, L, D] to [B, L, D]."""
@@ -140,15 +139,15 @@ class Block(nn.Module):
 
     def __init__(self, config: LanguageConfig, layer: int) -> None:
         super().__init__()
-        self.dropout: float = config.dropout
-        self.post_norms: bool = config.post_norms
-        self.self_attn: Attention = Attention(config, layer)
-        self.mlp: MLP = MLP(config.width, config.mlp)
-        self.input_layernorm: RMSNorm = RMSNorm(config.width)
-        self.post_attention_layernorm: RMSNorm = RMSNorm(config.width)
+        self.dropout = config.dropout
+        self.post_norms = config.post_norms
+        self.self_attn = Attention(config, layer)
+        self.mlp = MLP(config.width, config.mlp)
+        self.input_layernorm = RMSNorm(config.width)
+        self.post_attention_layernorm = RMSNorm(config.width)
         if config.post_norms:
-            self.pre_feedforward_layernorm: RMSNorm = RMSNorm(config.width)
-            self.post_feedforward_layernorm: RMSNorm = RMSNorm(config.width)
+            self.pre_feedforward_layernorm = RMSNorm(config.width)
+            self.post_feedforward_layernorm = RMSNorm(config.width)
 
     def forward(
         self,
@@ -183,11 +182,9 @@ class Gemma(nn.Module):
         super().__init__()
         self.config = config
         self.rematerialise = rematerialise
-        self.embed_tokens: nn.Embedding = nn.Embedding(config.vocabulary, config.width)
-        self.layers: nn.ModuleList = nn.ModuleList(
-            Block(config, layer) for layer in range(config.depth)
-        )
-        self.norm: RMSNorm = RMSNorm(config.width)
+        self.embed_tokens = nn.Embedding(config.vocabulary, config.width)
+        self.layers = nn.ModuleList(Block(config, layer) for layer in range(config.depth))
+        self.norm = RMSNorm(config.width)
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Float32 [B, T, D]: rows of the table times sqrt(D), the root in the table's dtype.

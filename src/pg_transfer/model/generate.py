@@ -58,8 +58,7 @@ class Continuation:
             image_tokens = image_tokens[image_rows]
         x = torch.cat([image_tokens, model.language.embed(tokens)], dim=1)
         rows, self._prompt = x.shape[:2]
-        self.max_new_tokens: int = max_new_tokens
-        self.agree: Callable[[bool], bool] = agree
+        self.max_new_tokens, self.agree = max_new_tokens, agree
         self._model, self._ends = model, image_tokens.shape[1] + lengths
         slots = torch.arange(self._prompt + max_new_tokens, device=x.device)
         is_written = (slots < self._ends[:, None]) | (slots >= self._prompt)
@@ -74,7 +73,7 @@ class Continuation:
             x, positions=slots[None, : self._prompt], sights=sights, cache=self._cache
         )
         last = features[torch.arange(rows, device=x.device), lengths - 1]
-        self.logits: Tensor = model.logits(last)
+        self.logits = model.logits(last)
 
     def _whole(self, queries: int, keys: int) -> Sight:
         """Of tokens that see whatever is written in the first slots."""

@@ -63,7 +63,7 @@ class Projector(nn.Module):
 
     def __init__(self, vision: int, language: int) -> None:
         super().__init__()
-        self.linear: nn.Linear = nn.Linear(vision, language)
+        self.linear = nn.Linear(vision, language)
 
     def forward(self, features: Tensor) -> Tensor:
         """[B, N, V] to [B, N, D]."""
@@ -75,11 +75,9 @@ class Parts(nn.Module):
 
     def __init__(self, config: PaliGemmaConfig, rematerialise: bool) -> None:
         super().__init__()
-        self.vision_tower: SigLIP = SigLIP(config.vision, rematerialise=rematerialise)
-        self.multi_modal_projector: Projector = Projector(
-            config.vision.width, config.language.width
-        )
-        self.language_model: Gemma = Gemma(config.language, rematerialise=rematerialise)
+        self.vision_tower = SigLIP(config.vision, rematerialise=rematerialise)
+        self.multi_modal_projector = Projector(config.vision.width, config.language.width)
+        self.language_model = Gemma(config.language, rematerialise=rematerialise)
 
 
 class PaliGemma(nn.Module):
@@ -96,10 +94,8 @@ class PaliGemma(nn.Module):
     def __init__(self, config: PaliGemmaConfig, *, rematerialise: bool = False) -> None:
         super().__init__()
         self.config = config
-        self.model: Parts = Parts(config, rematerialise)
-        self.lm_head: nn.Linear = nn.Linear(
-            config.language.width, config.language.vocabulary, bias=False
-        )
+        self.model = Parts(config, rematerialise)
+        self.lm_head = nn.Linear(config.language.width, config.language.vocabulary, bias=False)
         self.tie()
 
     def tie(self) -> None:

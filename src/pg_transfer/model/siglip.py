@@ -29,10 +29,10 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.q_proj: nn.Linear = nn.Linear(width, width)
-        self.k_proj: nn.Linear = nn.Linear(width, width)
-        self.v_proj: nn.Linear = nn.Linear(width, width)
-        self.out_proj: nn.Linear = nn.Linear(width, width)
+        self.q_proj = nn.Linear(width, width)
+        self.k_proj = nn.Linear(width, width)
+        self.v_proj = nn.Linear(width, width)
+        self.out_proj = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, N, V] to [B, N, V]."""
@@ -49,8 +49,8 @@ class MLP(nn.Module):
 
     def __init__(self, width: int, hidden: int, dropout: float) -> None:
         super().__init__()
-        self.fc1: nn.Linear = nn.Linear(width, hidden)
-        self.fc2: nn.Linear = nn.Linear(hidden, width)
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
         self.dropout = dropout
 
     def forward(self, x: Tensor) -> Tensor:
@@ -64,11 +64,11 @@ class Block(nn.Module):
 
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()
-        self.layer_norm1: LayerNorm = LayerNorm(config.width, eps=1e-6)
-        self.self_attn: Attention = Attention(config.width, config.heads)
-        self.layer_norm2: LayerNorm = LayerNorm(config.width, eps=1e-6)
-        self.mlp: MLP = MLP(config.width, config.mlp, config.dropout)
-        self.dropout: float = config.dropout
+        self.layer_norm1 = LayerNorm(config.width, eps=1e-6)
+        self.self_attn = Attention(config.width, config.heads)
+        self.layer_norm2 = LayerNorm(config.width, eps=1e-6)
+        self.mlp = MLP(config.width, config.mlp, config.dropout)
+        self.dropout = config.dropout
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, N, V] to [B, N, V]."""
@@ -81,12 +81,10 @@ class Embeddings(nn.Module):
 
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()
-        self.resolution: int = config.resolution
-        self.dropout: float = config.dropout
-        self.patch_embedding: nn.Conv2d = nn.Conv2d(
-            3, config.width, config.patch, stride=config.patch
-        )
-        self.position_embedding: nn.Embedding = nn.Embedding(config.image_tokens, config.width)
+        self.resolution = config.resolution
+        self.dropout = config.dropout
+        self.patch_embedding = nn.Conv2d(3, config.width, config.patch, stride=config.patch)
+        self.position_embedding = nn.Embedding(config.image_tokens, config.width)
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, 3, R, R] to float32 [B, N, V]."""
@@ -106,7 +104,7 @@ class Encoder(nn.Module):
 
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()
-        self.layers: nn.ModuleList = nn.ModuleList(Block(config) for _ in range(config.depth))
+        self.layers = nn.ModuleList(Block(config) for _ in range(config.depth))
 
 
 class SigLIP(nn.Module):
@@ -120,9 +118,9 @@ class SigLIP(nn.Module):
     def __init__(self, config: VisionConfig, *, rematerialise: bool = False) -> None:
         super().__init__()
         self.rematerialise = rematerialise
-        self.embeddings: Embeddings = Embeddings(config)
-        self.encoder: Encoder = Encoder(config)
-        self.post_layernorm: LayerNorm = LayerNorm(config.width, eps=1e-6)
+        self.embeddings = Embeddings(config)
+        self.encoder = Encoder(config)
+        self.post_layernorm = LayerNorm(config.width, eps=1e-6)
 
     def forward(self, images: Tensor) -> Tensor:
         """Pixels in -1..1, [B, 3, R, R], to features [B, N, V].

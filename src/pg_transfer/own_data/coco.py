@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pg_transfer.data.json_texts import parse_json
 from pg_transfer.own_data.rows import Row, Source, joined, split_in
 
 CAPTION_COLUMNS = ("id", "image", "width", "height", "captions")
@@ -71,7 +71,7 @@ def _source(path: Path, root: Path) -> Source:
 
 def _read(path: Path) -> Content:
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: no JSON, or cut short ({error})") from error
     if not is_coco(content):
@@ -118,10 +118,11 @@ def _captions(path: Path, folder: Path, split: str | None, content: Content) -> 
 
 
 def _objects(path: Path, folder: Path, split: str | None, content: Content) -> Iterator[Row]:
-    names = {
-        _field(path, one, "id", int): _field(path, one, "name", str)
-        for one in content["categories"]
-    }
+    names: dict[int, str] = {}
+    for one in content["categories"]:
+        number, name = _field(path, one, "id", int), _field(path, one, "name", str)
+        if names.setdefault(number, name) != name:
+            raise ValueError(f"{path}: category {number} is {names[number]!r} and {name!r}")
     by_image = _by_image(path, content)
     for image, values in _images(path, content):
         objects = by_image[image]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -51,6 +52,8 @@ def choose_columns(found: Sequence[str], given: Mapping[str, str]) -> dict[str, 
     Raises:
         ValueError: a role or a column that there is not, or no image.
     """
+    if not found:
+        raise ValueError("there is not a single row in the data, or its rows have no columns")
     for role, name in given.items():
         if role not in ROLES:
             raise ValueError(
@@ -134,8 +137,12 @@ def as_text(cell: Any, name: str) -> str:
     Raises:
         ValueError: it is neither, or empty.
     """
+    if cell is None:
+        raise ValueError(f"`{name}` is missing: give this row one, or leave the row out")
     if isinstance(cell, bool) or not isinstance(cell, (str, int, float)):
-        raise ValueError(f"`{name}` is {'missing' if cell is None else f'{cell!r:.60}, no text'}")
+        raise ValueError(f"`{name}` is {cell!r:.60}, no text")
+    if isinstance(cell, float) and not math.isfinite(cell):  # how tables write what is missing
+        raise ValueError(f"`{name}` is {cell}: give this row one, or leave the row out")
     if isinstance(cell, str) and not cell.strip():
         raise ValueError(f"`{name}` is empty")
     return str(cell)

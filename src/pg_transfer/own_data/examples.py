@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pg_transfer.own_data.held_out import Shown, hold_out
 from pg_transfer.own_data.image_files import require_files
 from pg_transfer.own_data.maker import Kind, Maker, Wishes
+from pg_transfer.own_data.objects import require_form
 from pg_transfer.own_data.rows import Source
 from pg_transfer.own_data.scoring import Seen, choose_metric, require_metric
 from pg_transfer.task import Example
@@ -42,6 +43,8 @@ def read_examples(source: Source, wishes: Wishes) -> OwnData:
     """
     if wishes.metric is not None:
         require_metric(wishes.metric)
+    if wishes.box_format is not None:
+        require_form(wishes.box_format)
     maker = Maker(source, wishes)
     splits: dict[str, list[Example]] = defaultdict(list)
     shown: dict[tuple[str, str], Shown] = {}
@@ -50,6 +53,11 @@ def read_examples(source: Source, wishes: Wishes) -> OwnData:
             split, example, images = maker.example(row, number)
         except ValueError as error:
             raise ValueError(f"{row.place}: {error}") from error
+        if (split, example.id) in shown:
+            raise ValueError(
+                f"{row.place}: a second row of {split!r} with the id {example.id!r}; give each its "
+                f"own, or none to any, and they are numbered"
+            )
         splits[split].append(example)
         shown[split, example.id] = images
     if maker.kind != "text":

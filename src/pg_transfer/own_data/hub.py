@@ -16,6 +16,8 @@ from pg_transfer.own_data.stored import ImageInDataset
 SAVED = ("dataset_dict.json", "dataset_info.json")
 """What `save_to_disk` leaves in a folder."""
 
+PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".lz4", ".7z", ".rar")
+
 
 def read_from_hub(name: str) -> Source:
     """A data set of the Hugging Face hub.
@@ -79,8 +81,13 @@ def read_image_folders(folder: Path) -> Source:
     """Images in folders that are named after what they show, below folders of splits or not.
 
     Raises:
-        ValueError: it cannot be read.
+        ValueError: it cannot be read, or has an archive, which `datasets` would unpack.
     """
+    for path in folder.rglob("*"):
+        if path.suffix.lower() in PACKED:
+            raise ValueError(
+                f"{path}: an archive among folders of images; unpack it, or take it away"
+            )
     try:
         found = _library().load_dataset("imagefolder", data_dir=str(folder.absolute()))
     except Exception as error:  # it raises many kinds

@@ -29,7 +29,8 @@ def _image(one: Any, folder: Path) -> OneImage:
     if isinstance(one, StoredImage):
         return one
     if not isinstance(one, (str, Path)) or not str(one).strip():
-        raise ValueError(f"the image is {one!r:.60}, not the name of a file")
+        what = "missing" if one is None else f"{one!r:.60}, not the name of a file"
+        raise ValueError(f"the image is {what}")
     if str(one).startswith(("http://", "https://")):
         raise ValueError(f"the image {one} is an address; download the images and name the files")
     return folder / one

@@ -56,9 +56,9 @@ class Maker:
 
     def __init__(self, source: Source, wishes: Wishes) -> None:
         self.wishes = wishes
-        self.names: dict[str, str] = roles.choose_columns(source.columns, wishes.columns)
+        self.names = roles.choose_columns(source.columns, wishes.columns)
         self.kind: Kind = self._kind()
-        self.extra: tuple[str, ...] = () if self.kind == "text" else (CATEGORIES, LABELS)
+        self.extra = () if self.kind == "text" else (CATEGORIES, LABELS)
         self.request = self._request(source.columns)
         self.remarks: list[str] = []
         self.frames: tuple[int, str] | None = None
@@ -89,7 +89,8 @@ class Maker:
         images = read_images(cell, folder, several=several)
         self._require_frames(len(images), row.place)
         split = self._split(row)
-        id = str(number) if (one := self._get(values, "id")) in (None, "") else str(one)
+        one = self._get(values, "id")
+        id = str(number) if one in (None, "") else roles.as_text(one, self.names["id"])
         stored = tuple(one for one in images if isinstance(one, StoredImage))
         scene = None
         extra = {}
@@ -113,7 +114,7 @@ class Maker:
         if not self.request:
             verb = "segment" if self.kind == "masks" else "detect"
             wanted = CATEGORIES if len(every) <= FEW else LABELS
-            self.request: str = f"{verb} {{{wanted}}}"
+            self.request = f"{verb} {{{wanted}}}"
         asks_for = roles.fields(self.request)
         if LABELS in asks_for:
             self.remarks.append(

@@ -74,16 +74,21 @@ def _listed(values: Mapping[str, Any], name: str) -> Sequence[Any] | None:
     return those
 
 
-def _form(form: Any, *, needed: bool) -> str:
-    if form is None and not needed:
-        return CORNERS[0]
+def require_form(form: Any) -> None:
+    """Raises ValueError if that is no meaning of a box's numbers."""
     if form not in BOX_FORMATS:
         found = "is not said" if form is None else f"is {form!r}"
         raise ValueError(
             f"what the numbers of a box mean {found}: set box_format to one of "
             f"{', '.join(BOX_FORMATS)}"
         )
-    return form
+
+
+def _form(form: Any, *, needed: bool) -> str:
+    if form is None and not needed:
+        return CORNERS[0]
+    require_form(form)
+    return str(form)
 
 
 def _fit(label: str, number: int) -> str:
@@ -105,7 +110,7 @@ def _size(values: Mapping[str, Any], look: Callable[[], tuple[int, int]]) -> tup
 def _box(box: Any, form: str, height: int, width: int) -> Box:
     try:
         a, b, c, d = (float(number) for number in box)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"the box {box!r:.60} is not four numbers") from error
     if not all(map(math.isfinite, (a, b, c, d))):
         raise ValueError(f"the box {box} has a number that is none")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pg_transfer.data.json_texts import parse_json
 from pg_transfer.own_data.coco import find_coco, is_coco, read_coco
 from pg_transfer.own_data.hub import (
     SAVED,
@@ -45,7 +45,12 @@ def recognise(
         FileNotFoundError: nothing of that name.
         ValueError: it cannot be recognised, or a record of it cannot be read.
     """
-    if data is None:
+    if not isinstance(data, str | Path | Mapping | Sequence | None):
+        raise ValueError(
+            f"data={data!r} is no name of a file or folder; one that looks like a number needs "
+            f"quotes and the shell's: 'data=\"{data}\"'"
+        )
+    if not data:
         raise ValueError(f"task=custom needs data=... {POSSIBLE}")
     if isinstance(data, Mapping):
         parts = data.items()
@@ -98,7 +103,7 @@ def _files(paths: Sequence[Path]) -> Source:
 
 def _json(path: Path) -> Source:
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
     except (ValueError, RecursionError) as error:
         try:  # JSON lines under another name
             return read_json_lines(path)

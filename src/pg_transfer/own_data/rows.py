@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from pg_transfer.data.json_texts import parse_json
 
 DELIMITERS = ",;\t"
 
@@ -112,7 +113,10 @@ def _source(kind: str, path: Path, records: Callable[[], Iterable[tuple[str, Any
 
     columns = tuple(dict.fromkeys(name for row in rows() for name in row.values))
     if not columns:
-        raise ValueError(f"{path}: there is not a single row in it")
+        raise ValueError(
+            f"{path}: there is not a single row in it; was it written to its end? A row has an "
+            f"image, a request and an answer"
+        )
     return Source(kind, columns, rows)
 
 
@@ -123,8 +127,14 @@ def _lines(path: Path) -> Iterator[tuple[str, Any]]:
             number += 1
             if not line.strip():
                 continue
+            if number == 1 and line.lstrip().startswith("["):
+                raise ValueError(
+                    f"{path}: a JSON list, not JSON lines: call it "
+                    f"{path.with_suffix('.json').name}, or write one row a line, without brackets "
+                    f"around them and commas between"
+                )
             try:
-                yield f"line {number}", json.loads(line)
+                yield f"line {number}", parse_json(line)
             except (ValueError, RecursionError) as error:
                 raise ValueError(
                     f"{path}, line {number}: no JSON, or cut short ({error})"

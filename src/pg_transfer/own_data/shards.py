@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pg_transfer.data.json_texts import parse_json
 from pg_transfer.own_data.rows import Row, Source, joined, split_in
 from pg_transfer.own_data.stored import IMAGE_ENDINGS, ImageInTar, members_of
 
@@ -67,7 +67,7 @@ def _columns(
     try:
         if kind in TEXTS:
             return [(role or "suffix", content.decode("utf-8-sig").strip("\r\n"))]
-        values = json.loads(content)
+        values = parse_json(content)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{place}: cannot be read ({error})") from error
     if not isinstance(values, dict):

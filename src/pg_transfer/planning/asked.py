@@ -15,8 +15,10 @@ from pg_transfer.model.config import released
 from pg_transfer.planning.rehearsal import Demand, Update, rehearse
 from pg_transfer.planning.room import Device, found_device, gb, largest
 from pg_transfer.training.recipe import Recipe
+from pg_transfer.training.sharding import FullySharded
 from pg_transfer.training.tuning import Tuning, read_tuning
 
+SHARED = FullySharded.__qualname__
 AUTO = "auto"
 """The micro-batch that is left to the planner."""
 
@@ -29,10 +31,12 @@ def update_of(config: DictConfig) -> Update:
     """
     settings = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     recipe, trainer = Recipe(**settings["recipe"]), settings["trainer"]
-    if not isinstance(trainer["strategy"], str) or "fsdp" in trainer["strategy"]:
+    strategy = trainer["strategy"]
+    shares_weights = isinstance(strategy, dict) and strategy["_target_"].endswith(SHARED)
+    if not shares_weights and (not isinstance(strategy, str) or "fsdp" in strategy):
         raise ValueError(
-            f"what trainer={trainer['strategy']} takes cannot be planned, as processes share out "
-            f"the weights; give micro_batch=1 or another number"
+            f"what trainer.strategy={strategy} takes cannot be planned; give micro_batch=1 or "
+            f"another number"
         )
     return Update(
         config=released(
@@ -43,6 +47,7 @@ def update_of(config: DictConfig) -> Update:
         rematerialise=settings["model"]["rematerialise"],
         precision=str(trainer["precision"]),
         processes=processes_of(trainer),
+        shares_weights=shares_weights,
     )
 
 

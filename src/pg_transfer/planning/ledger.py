@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
+from torch.distributed.tensor import DTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
@@ -41,7 +43,7 @@ class Ledger(TorchDispatchMode):
     """Counts bytes of the fake tensors that are alive, and floating-point operations.
 
     Whole numbers and truth values stay real, as the model looks at them (how long texts are, say);
-    they are small, and not counted.
+    they are small, and not counted. Of a tensor that processes share, this one's piece is.
 
     Attributes:
         held: bytes alive, by kind.
@@ -57,7 +59,7 @@ class Ledger(TorchDispatchMode):
         self.vocabulary = vocabulary
         self.held: Counter[str] = Counter()
         self.at_peak: Counter[str] = Counter()
-        self.flops: int = 0
+        self.flops = 0
         self._alive: dict[int, tuple[int, str]] = {}
 
     @property
@@ -68,7 +70,8 @@ class Ledger(TorchDispatchMode):
     def enter(self, tensors: Iterable[Tensor], kind: str) -> None:
         """Books tensors under `kind`, those that are booked already included."""
         for tensor in tensors:
-            storage = tensor.untyped_storage()
+            piece = tensor.to_local() if isinstance(tensor, DTensor) else tensor
+            storage = piece.untyped_storage()
             key = storage._cdata
             if key in self._alive:
                 size, earlier = self._alive[key]
@@ -78,6 +81,29 @@ class Ledger(TorchDispatchMode):
                 weakref.finalize(storage, self._leave, key)
             self._alive[key] = size, kind
             self.held[kind] += size
+        self._look()
+
+    @contextmanager
+    def sees_resizing(self) -> Iterator[None]:
+        """Within it storages that grow and shrink are counted: FSDP2 frees tensors that way."""
+        resize = torch.UntypedStorage.resize_
+
+        def seen(storage: torch.UntypedStorage, size: int) -> Any:
+            resized = resize(storage, size)
+            if (key := storage._cdata) in self._alive:
+                before, kind = self._alive[key]
+                self._alive[key] = storage.nbytes(), kind
+                self.held[kind] += storage.nbytes() - before
+                self._look()
+            return resized
+
+        torch.UntypedStorage.resize_ = seen  # pyright: ignore
+        try:
+            yield
+        finally:
+            torch.UntypedStorage.resize_ = resize
+
+    def _look(self) -> None:
         if self.held.total() > self.peak:
             self.at_peak = Counter(self.held)
 
@@ -89,10 +115,13 @@ class Ledger(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
+        if any(issubclass(one, DTensor) for one in types):
+            return NotImplemented  # it computes with its pieces, which come here again
         if func is torch.ops.prim.device.default:
             return args[0].device if not isinstance(args[0], FakeTensor) else args[0].fake_device
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        if not any(isinstance(tensor, FakeTensor) for tensor in tensors):
+        makes_floats = not tensors and getattr(kwargs.get("dtype"), "is_floating_point", False)
+        if not (makes_floats or any(isinstance(tensor, FakeTensor) for tensor in tensors)):
             with unset_fake_temporarily():
                 return func(*args, **kwargs)
         if any(tensor.layout is not torch.strided for tensor in tensors):

@@ -12,16 +12,20 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.distributed.device_mesh import DeviceMesh
 
 from pg_transfer.adapters import is_target
 from pg_transfer.adapters.four_bit import BLOCK
 from pg_transfer.model.config import PaliGemmaConfig
 from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.planning.ledger import Ledger, fake_mode
-from pg_transfer.training.batches import Batch, accumulation
+from pg_transfer.planning.pretended import pretended_group
+from pg_transfer.training.batches import Batch
 from pg_transfer.training.module import TransferModule
 from pg_transfer.training.optimizer import adamw
+from pg_transfer.training.order import accumulation
 from pg_transfer.training.recipe import Recipe
+from pg_transfer.training.sharding import COMPUTE, shard
 from pg_transfer.training.tuning import Tuning
 
 PARTS = ("weights", "gradients", "optimiser", "activations", "logits")
@@ -46,7 +50,8 @@ class Update:
         tuning: what learns.
         rematerialise: blocks are computed again for their gradients.
         precision: Lightning's word for it, of `PRECISIONS`.
-        processes: that share an update, each with all weights.
+        processes: that share an update.
+        shares_weights: of which each holds a piece of the weights (FSDP), and not all of them.
         prefix: tokens of every example's prefix, separator included.
         text: tokens of every example, its end included; the most that the recipe lets through
             unless said otherwise, of which all but the least possible prefix are learnt.
@@ -58,14 +63,16 @@ class Update:
     rematerialise: bool
     precision: str
     processes: int = 1
+    shares_weights: bool = False
     prefix: int = 3
     text: int | None = None
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
+        there_are = tuple(COMPUTE) if self.shares_weights else PRECISIONS
+        if self.precision not in there_are:
             raise ValueError(
                 f"trainer.precision={self.precision} cannot be planned for; what can is "
-                f"{', '.join(PRECISIONS)}"
+                f"{', '.join(there_are)}"
             )
 
 
@@ -105,8 +112,17 @@ def rehearse(update: Update, micro_batch: int) -> Demand:
     for, and the difference is worked out.
 
     Raises:
-        ValueError: the recipe's batch cannot be cut into such micro-batches.
+        ValueError: the recipe's batch cannot be cut into such micro-batches; weights that are
+            shared cannot be planned for within a run.
     """
+    if not update.shares_weights:
+        return _gone_through(update, micro_batch)
+    with pretended_group(update.processes) as mesh:
+        return _gone_through(update, micro_batch, mesh)
+
+
+def _gone_through(update: Update, micro_batch: int, mesh: DeviceMesh | None = None) -> Demand:
+    """The demand; the mesh is of the processes that share the weights."""
     recipe, tuning = update.recipe, update.tuning
     is_rounded = tuning.adapters is not None and tuning.adapters.kind == "qlora"
     if is_rounded:
@@ -122,17 +138,20 @@ def rehearse(update: Update, micro_batch: int) -> Demand:
     ledger = Ledger(update.config.language.vocabulary)
     fake = fake_mode()
     with fake:
-        _leave_values(module)
-        model.tie()
+        if mesh is None:
+            _leave_values(module)
+            model.tie()
+        else:
+            shard(module, model, mesh=mesh, compute=COMPUTE[update.precision])
         side = update.config.vision.resolution
         images = torch.empty(micro_batch, 3, side, side)
     batch = _batch(update, images)
     learning = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    with fake, ledger:
+    with fake, ledger, ledger.sees_resizing():
         ledger.enter(module.parameters(), "weights")
         optimizer = _with_moments(module, ledger)
         for parameter in learning:
-            if passes > 1 or update.processes > 1:
+            if passes > 1 or (update.processes > 1 and mesh is None):
                 parameter.grad = torch.empty_like(parameter)
                 ledger.enter([parameter.grad], "gradients")
             parameter.register_post_accumulate_grad_hook(

@@ -6,12 +6,12 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
 from omegaconf import DictConfig
 
 from pg_transfer.planning.asked import remedies, update_of
 from pg_transfer.planning.rehearsal import Demand, rehearse
 from pg_transfer.planning.room import found_device, gb
+from pg_transfer.process.shortage import is_shortage
 
 ANSWERING = "validation_step"
 """A function that is in the traceback where memory ran out over answers."""
@@ -29,17 +29,10 @@ def shortage_explained(config: DictConfig) -> Iterator[None]:
     """
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError) as error:  # as torch's own is one of these
         if not is_shortage(error):
             raise
         raise ValueError(explanation(config, error)) from error
-
-
-def is_shortage(error: BaseException) -> bool:
-    """Whether memory ran out: on a GPU, in Python, or in torch's allocator of a CPU."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def explanation(config: DictConfig, error: BaseException) -> str:
@@ -53,9 +46,9 @@ def explanation(config: DictConfig, error: BaseException) -> str:
     so_far = f"out of memory with micro_batch={config.micro_batch}"
     try:
         update = update_of(config)
+        demand = rehearse(update, config.micro_batch)
     except ValueError as unplanned:
-        return f"{so_far}; {there}. Take a smaller one, or tuning=lora; {unplanned}"
-    demand = rehearse(update, config.micro_batch)
+        return f"{so_far}; {there}: take a smaller one, or tuning=lora; {unplanned}"
     return (
         f"{so_far}, which was planned to take {by_part(demand)}; {there}, not all of it free: "
         f"{remedies(update, micro_batch=config.micro_batch)}"

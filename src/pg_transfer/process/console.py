@@ -17,6 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import (
     CompactHydraException,
     InstantiationException,
+    MissingConfigException,
     OverrideParseException,
 )
 from hydra.types import RunMode
@@ -27,6 +28,7 @@ from rich.table import Table
 
 from pg_transfer.process.processes import rank
 from pg_transfer.process.secrecy import without_secrets
+from pg_transfer.process.shortage import is_shortage
 from pg_transfer.process.stopping import WARNING, Stopped, queue_again
 
 T = TypeVar("T")
@@ -57,6 +59,9 @@ REMEDIES = {
     errno.EISDIR: "this is a folder, and a file is wanted",
     errno.EEXIST: "this exists already and is of another kind: choose another one",
     errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "this is a link that leads to itself: mend it, or name the file",
+    errno.EIO: "the disk, or the network that it is reached by, has failed: try again",
+    errno.ENOTEMPTY: "there is something in this folder: choose another one",
     errno.EMFILE: "allow more open files (ulimit -n), or lower workers",
 }
 
@@ -65,7 +70,8 @@ _LOST = re.compile(
     r"Connection (closed|reset) by peer|remote process exited|NCCL communicator was aborted"
 )
 
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# What steers a terminal, and halves of letters, which no terminal takes: names of files have them.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def reports_errors(main: Callable[..., T]) -> Callable[..., T]:
@@ -108,6 +114,11 @@ def user_message(error: BaseException) -> str | None:
         return first.removeprefix("ValueError raised while resolving interpolation: ")
     if isinstance(error, RuntimeError) and _LOST.search(str(error)):
         return "another process of this run has failed, and said why: look for its error"
+    if is_shortage(error):
+        return (
+            "out of memory: take a smaller number where one is large, such as the resolution, the "
+            "batch or the length of texts"
+        )
     if isinstance(error, OSError) and error.errno in REMEDIES:
         place = "" if error.filename is None else f"{error.filename}: "
         return f"{place}{error.strerror}; {REMEDIES[error.errno]}"
@@ -134,6 +145,12 @@ def _of_command_line(error: CompactHydraException) -> str:
             f"{error.override} cannot be read: {str(error).splitlines()[0]}. Brackets, commas and "
             f"spaces need quotes, and the shell takes one pair away: 'splits.train=\"train[:9]\"'"
         )
+    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        return f"there is no {group}={option}; it can be {', '.join(error.options)}"
+    if "No match in the defaults list" in str(error):
+        name = str(error).partition(". No match")[0].rpartition(" ")[2].strip("'")
+        return f"{name}= is nothing to choose here; --help lists what there is"
     return str(error).partition("Config search path:")[0].strip()
 
 

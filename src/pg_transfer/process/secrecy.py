@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _NAME = re.compile(
@@ -16,10 +16,14 @@ _NAME = re.compile(
     r"|credentials?|auth)($|[_-](id|key|value)$)",
     re.IGNORECASE,
 )
-# Of the Hub, of GitHub, of OpenAI's kind, of Amazon; and a password in an address.
+_QUERY = ("token", "access_token", "api_key", "apikey", "key", "password", "secret", "sig",
+          "signature", "X-Amz-Signature", "X-Amz-Credential", "X-Goog-Signature")  # fmt: skip
+# Of the Hub, of GitHub, of OpenAI's kind, of Amazon; and in an address a password, a name that is
+# a token, or a part of its query.
 _FORM = re.compile(
     r"\bhf_[A-Za-z0-9]{20,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bsk-[A-Za-z0-9_-]{20,}|\bAKIA[A-Z0-9]{16}\b"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)|(?<=https://)[^/\s:@]+(?=@)|(?<=http://)[^/\s:@]+(?=@)|"
+    + "|".join(rf"(?<=[?&](?i:{name})=)[^&#\s'\"]+" for name in _QUERY)
 )
 LEAST_LENGTH = 8
 """Of a value in the environment, to be looked for in texts: shorter ones are in every text."""
@@ -39,6 +43,12 @@ def refuse_secrets(settings: Mapping[str, Any]) -> None:
                 f"give it in the environment instead, such as HF_TOKEN or WANDB_API_KEY, or log in "
                 f"with `hf auth login` or `wandb login`"
             )
+
+
+def refuse_typed_secrets(arguments: Sequence[str]) -> None:
+    """The same for a command line of settings, which sweeps and trackers save as it is typed."""
+    typed = (one.partition("=") for one in arguments)
+    refuse_secrets({name.lstrip("+~"): value for name, _, value in typed})
 
 
 def without_secrets(text: str) -> str:

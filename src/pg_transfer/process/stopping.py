@@ -48,7 +48,7 @@ class Requests:
 
     def __init__(self) -> None:
         self.asked: signal.Signals | None = None
-        self.waits: bool = False
+        self.waits = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Requests:

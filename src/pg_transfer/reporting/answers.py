@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pg_transfer.data.json_texts import parse_json, read_lines
 from pg_transfer.process.whole_files import write_whole
 from pg_transfer.task import Answer, Example, Scores, pieces_of
 
@@ -48,9 +49,7 @@ def read_answers(path: Path, examples: Sequence[Example]) -> list[Answer]:
     """
     given: dict[str, Answer] = {}
     known = {example.id: example for example in examples}
-    # Not splitlines, which also splits at separators that JSON leaves unescaped.
-    lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         example_id, text, pieces = _parse(line, f"{path}, line {number}")
         if example_id not in known:
             raise ValueError(
@@ -71,12 +70,12 @@ def read_answers(path: Path, examples: Sequence[Example]) -> list[Answer]:
 
 def _parse(line: str, place: str) -> tuple[str, str, tuple[str, ...]]:
     try:
-        row = json.loads(line)
+        row = parse_json(line)
         example_id, text = row["id"], row["answer"]
         pieces = row.get("pieces") or pieces_of(text)
         if not all(isinstance(piece, str) for piece in pieces):
             raise TypeError("`pieces` are no texts")
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f'{place}: not a row such as {{"id": "7", "answer": "two"}} ({error})'
         ) from error

@@ -145,7 +145,7 @@ def _assemble(
     learns = checkpoint is None
     if learns:
         read_learnt(data, recipe)
-    report, remarks = read_reported(config, data)
+    report, remarks = read_reported(config, data, learns=learns)
 
     watchers = build_watchers(
         config, data, tokenizer, folder, learns=learns, label=decoding.label, requests=requests
@@ -179,12 +179,14 @@ def read_learnt(data: TransferData, recipe: Recipe) -> None:
     """
     data.steps = recipe.steps(len(data.examples(data.train)))
     recipe.schedule(0, data.steps)
-    data.examples(data.validate)
+    data.splits.scored(data.validate)
     for room in data.make_room():
         say(f"note: {room}")
 
 
-def read_reported(config: DictConfig, data: TransferData) -> tuple[list[str], list[str]]:
+def read_reported(
+    config: DictConfig, data: TransferData, *, learns: bool
+) -> tuple[list[str], list[str]]:
     """The splits to score at the end, and what a reader of their scores has to know.
 
     They are read now, so that their faults show before the training.
@@ -192,7 +194,9 @@ def read_reported(config: DictConfig, data: TransferData) -> tuple[list[str], li
     report, missing = choose_reported(
         data.splits, config.splits.report, optional=config.splits.get("optional") or ()
     )
-    remarks = [*remarks_on(data.splits, report, train=data.train), *missing]
+    is_more = learns and data.validate not in report
+    scored = [*report, data.validate] if is_more else report
+    remarks = [*remarks_on(data.splits, scored, train=data.train), *missing]
     for remark in remarks:
         say(f"note: {remark}")
     return report, remarks

@@ -43,6 +43,7 @@ def evaluate(config: DictConfig) -> None:
 
 def score(config: DictConfig, requests: Requests) -> None:
     """See `evaluate`."""
+    _refuse_odd_names(config)
     checkpoint = Path(config.checkpoint)
     if config.run is None and checkpoint.suffix not in SUFFIXES:
         raise ValueError("give run=, the folder of a train.py run, or checkpoint=, a file in one")
@@ -74,6 +75,17 @@ def score(config: DictConfig, requests: Requests) -> None:
     report_run(run, settings, {split: run.score(split) for split in run.report}, name=name)
 
 
+def _refuse_odd_names(config: DictConfig) -> None:
+    """Raises ValueError where the name of a file, folder or split is none."""
+    for name in ("run", "checkpoint", "split", "answers", "compare"):
+        value = config[name]
+        if (value is None and name != "checkpoint") or (value and isinstance(value, str)):
+            continue
+        quoted = "; a name that looks like a number needs quotes and the shell's: "
+        hint = f"{quoted}'{name}=\"{value}\"'" if type(value) in (int, float) else ""
+        raise ValueError(f"{name}={value!r} is no name{hint}")
+
+
 def score_file(
     settings: DictConfig,
     path: Path,
@@ -93,7 +105,7 @@ def score_file(
         if not file.is_file():
             raise FileNotFoundError(f"no file of answers at {file}")
     splits = Splits(build_task(settings))
-    task, examples = splits.task, splits.examples(split)
+    task, examples = splits.task, splits.scored(split)
     given = [read_answers(file, examples) for file in paths]
     sides = [
         Side(str(file), answers, task.score_in_full(answers))

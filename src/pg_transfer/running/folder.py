@@ -56,6 +56,12 @@ def require_same_run(folder: Path, config: DictConfig) -> None:
         if changed:
             say(f"note: the run goes on elsewhere: {'; '.join(changed)}")
     else:
+        names = old.get("task_name"), new.get("task_name")
+        if names[0] != names[1]:
+            raise ValueError(
+                f"run={folder} holds a run of task={names[0]}, and this is one of task={names[1]}: "
+                f"choose another folder"
+            )
         raise ValueError(
             f"run={folder} holds another run; repeat its settings to go on with it, or choose "
             f"another folder. Different are: {'; '.join(changed)}"

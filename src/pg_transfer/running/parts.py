@@ -22,6 +22,7 @@ from pg_transfer.running.settings import (
     read_component_antialias,
     refuse_foreign_codec,
 )
+from pg_transfer.running.task_settings import require_fitting
 from pg_transfer.sources.loading import tokenizer_of
 from pg_transfer.sources.models import start
 from pg_transfer.task import Task
@@ -30,9 +31,10 @@ from pg_transfer.tracking.code_version import code_version
 from pg_transfer.tracking.guard import Guard
 from pg_transfer.tracking.plain import Plain
 from pg_transfer.tracking.tracker import Told, Tracker
-from pg_transfer.training.batches import Reader, accumulation
 from pg_transfer.training.data import TransferData
+from pg_transfer.training.order import accumulation
 from pg_transfer.training.prepared_images import PreparedImages
+from pg_transfer.training.reader import Reader
 from pg_transfer.training.recipe import Recipe
 from pg_transfer.training.sharding import FullySharded
 from pg_transfer.training.tuning import Tuning
@@ -40,7 +42,13 @@ from pg_transfer.training.weights import WholeFiles
 
 
 def build_task(config: DictConfig) -> Task:
-    """The task, its files looked at and its mask codec fit for the model."""
+    """The task, its files looked at and its mask codec fit for the model.
+
+    Raises:
+        ValueError: there is no such task, or the settings are none of it.
+        FileNotFoundError: its data are not there.
+    """
+    require_fitting(OmegaConf.to_container(config.task, resolve=True))
     task: Task = instantiate(config.task)
     weights = config.model.weights
     # Neither a Gemma that is to be joined to a SigLIP nor the tiny model knows the official codec.
@@ -117,7 +125,7 @@ def build_trainer(
             callbacks=callbacks,
         )
     except InstantiationException as error:
-        if isinstance(error.__cause__, MisconfigurationException):
+        if isinstance(error.__cause__, MisconfigurationException | TypeError):
             chosen = " ".join(
                 f"trainer.{name}={config.trainer[name]}"
                 for name in ("accelerator", "devices", "strategy", "precision")

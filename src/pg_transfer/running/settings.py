@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from pg_transfer.task import Task
-from pg_transfer.training.batches import Antialias
+from pg_transfer.training.reader import Antialias
 from pg_transfer.training.tuning import Learning
 
 ANY = "any"
@@ -59,7 +59,15 @@ def frozen_dtype(precision: str) -> str:
 
 
 def times(factor: float, value: float) -> float:
-    """Resolves `${times:10,3e-6}` to their product, 3e-5 and not 3.0000000000000004e-5."""
+    """Resolves `${times:10,3e-6}` to their product, 3e-5 and not 3.0000000000000004e-5.
+
+    Raises:
+        ValueError: one is no number.
+    """
+    if not {type(factor), type(value)} <= {int, float}:
+        raise ValueError(
+            f"{factor!r} times {value!r}: lr_factor and the learning rate have to be numbers"
+        )
     return float(f"{factor * value:.12g}")
 
 
@@ -80,15 +88,37 @@ LEAST = {
     "resolution": 1, "seed": 0, "micro_batch": 1, "evaluation_batch": 1, "workers": 0,
     "validations": 1, "pictured": 0, "page": 0, "samples": 0,
 }  # fmt: skip
+MOST_SEED = 2**63 - 1
+"""What torch's generators take."""
+
+SWITCHES = ("preview", "score_before", "model.rematerialise", "model.resample", "antialias.train",
+            "antialias.evaluate")  # fmt: skip
+PLACES = {"image_cache": (str,), "model.weights": (str, DictConfig), "model.mask_codec": (str,),
+          "model.tokenizer": (str, DictConfig)}  # fmt: skip
+"""What names a file or folder, and what else may stand for it."""
+
 CHOICES = {"on_cut": ("report", "error"), "on_error": ("stop", "skip")}
 
 
 def refuse_odd_values(config: DictConfig) -> None:
-    """Raises ValueError if a setting at the root is no number, too small or none of its choices."""
+    """Raises ValueError if a setting at the root is no number, too small or none of its choices.
+
+    And if `splits` does not name splits.
+    """
     for name, least in LEAST.items():
         value = config.get(name, least)  # runs of earlier versions do not have all of them
         if type(value) is not int or value < least:
             raise ValueError(f"{name}={value} is no whole number from {least} up")
+    for name in SWITCHES:
+        # Of one flag for both, `read_antialias` tells more.
+        if (value := _found(config, name)) not in (None, True, False) or type(value) is int:
+            raise ValueError(f"{name}={value} is neither true nor false")
+    for name, kinds in PLACES.items():
+        if (value := _found(config, name)) is not None and not isinstance(value, kinds):
+            raise ValueError(f"{name}={value} is no name of a file or folder")
+    if config.seed > MOST_SEED:
+        raise ValueError(f"seed={config.seed} is too large; {MOST_SEED} is the last there is")
+    _refuse_odd_splits(config.splits)
     minutes = config.checkpoint_minutes
     if type(minutes) not in (int, float) or not minutes >= 0:
         raise ValueError(f"checkpoint_minutes={minutes} is no number of minutes from 0 up")
@@ -102,6 +132,30 @@ def refuse_odd_values(config: DictConfig) -> None:
         # Runs of earlier versions do not have all of them.
         if (value := config.get(name, choices[0])) not in choices:
             raise ValueError(f"{name}={value} is none of {', '.join(choices)}")
+
+
+def _found(config: DictConfig, name: str) -> Any:
+    """A setting by its dotted name; None where runs of earlier versions do not have it."""
+    group, _, key = name.rpartition(".")
+    within = config.get(group) if group else config
+    return within.get(key) if isinstance(within, DictConfig) else None
+
+
+def _refuse_odd_splits(splits: DictConfig) -> None:
+    lists = {line: splits.get(line) for line in ("report", "optional")}
+    lists["optional"] = lists["optional"] or ListConfig([])  # not all tasks have some
+    for line, names in lists.items():
+        if not isinstance(names, ListConfig):
+            raise ValueError(
+                f"splits.{line}={names} is no list of splits; write it in brackets and quotes: "
+                f"'splits.{line}=[{'val' if names is None else names}]'"
+            )
+    for line, names in {"train": [splits.train], "validate": [splits.validate], **lists}.items():
+        for name in names:
+            if not isinstance(name, str) or not name.strip():
+                raise ValueError(f"splits.{line}: {name!r} is no name of a split, such as train")
+    if not splits.report:
+        raise ValueError("splits.report=[] leaves nothing to score at the end; name a split in it")
 
 
 def refuse_rounded_updates(parts: Mapping[str, Learning], precision: str) -> None:

@@ -54,6 +54,8 @@ def transfer(config: DictConfig) -> float | None:
     Raises:
         ValueError: settings that do not fit each other, or a folder that holds another run.
     """
+    if config.run in (None, ""):
+        raise ValueError("run= has no name of a folder; leave it out, and the run gets one")
     folder = Path(HydraConfig.get().runtime.output_dir)
     with Requests() as requests:
         try:

@@ -37,7 +37,7 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.net: nn.Sequential = nn.Sequential(
+        self.net = nn.Sequential(
             nn.Conv2d(width, width, 3, padding=1),
             nn.ReLU(),
             nn.Conv2d(width, width, 3, padding=1),
@@ -73,7 +73,7 @@ class MaskNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.encoder: nn.Sequential = nn.Sequential(
+        self.encoder = nn.Sequential(
             *_halve(1, 16),
             *_halve(16, 32),
             *_halve(32, 64),
@@ -83,7 +83,7 @@ class MaskNetwork(nn.Module):
             nn.Conv2d(128, _CODE_WIDTH, 1),
         )
         self._vq_vae = Codebook()
-        self.decoder: nn.Sequential = nn.Sequential(
+        self.decoder = nn.Sequential(
             nn.Conv2d(_CODE_WIDTH, 128, 1),
             nn.ReLU(),
             ResidualBlock(128),

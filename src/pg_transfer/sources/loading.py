@@ -109,7 +109,15 @@ def tokenizer_of(source: str | Path | Mapping[str, str]) -> Tokenizer:
         return load_tokenizer("builtin")
     if isinstance(source, Mapping):
         return tokenizer_of(halves(source)[1])
-    path = weights_folder(str(source))
+    try:
+        path = weights_folder(str(source))
+    except FileNotFoundError as error:
+        if not str(error).startswith("no weights at"):
+            raise
+        raise FileNotFoundError(
+            f"no tokenizer at {str(source)!r}; give a file (tokenizer.model, tokenizer.json), a "
+            f"folder that has one, or the name of a model on the hub"
+        ) from error
     run = run_folder(path)
     folder = run or (path.parent if path.suffix == ".npz" else path)
     if folder.is_file() or any((folder / name).is_file() for name in FILES):

@@ -113,7 +113,7 @@ class Batch:
     """Hands out runs whose settings are known beforehand."""
 
     def __init__(self, works: Sequence[Work]) -> None:
-        self.waiting: list[Work] = list(works)
+        self.waiting = list(works)
         for work in works:
             earlier = read_trial(work.trial.folder)
             if earlier is not None and earlier.settings != work.trial.settings:

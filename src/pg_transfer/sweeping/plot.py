@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pg_transfer.process.console import printable
 from pg_transfer.process.whole_files import whole
 from pg_transfer.sweeping.results import Results, Row
 
@@ -19,12 +21,20 @@ MARKS = {"best": "*", "finished": "o", "pruned": "v", "failed": "x", "unfinished
 PANEL_INCHES = (4.4, 3.4)
 COLUMNS = 3
 MOST_PANELS = 9
+LONGEST = 40
+"""Letters of a setting in the picture."""
+
 FEW = 5
 """So many numbers are written out below the axis."""
 
 
 def draw_sweep(results: Results, path: Path) -> None:
     """Saves the picture as PNG: a row of panels for every group of trials that can be compared."""
+    with rc_context({"text.parse_math": False}):  # a $ among settings is no formula
+        _draw(results, path)
+
+
+def _draw(results: Results, path: Path) -> None:
     groups = list(dict.fromkeys(row.group for row in results.rows if row.scores))
     panels = ["", *_shown(results)]
     columns = min(COLUMNS, len(panels))
@@ -93,7 +103,7 @@ def _effect(axes: Axes, setting: str, rows: Sequence[Row], best: Row | None) -> 
     else:
         words = list(dict.fromkeys(values.values()))
         places = {number: float(words.index(value)) for number, value in values.items()}
-        axes.set_xticks(range(len(words)), [word or "(not set)" for word in words])
+        axes.set_xticks(range(len(words)), [_label(word) for word in words])
         axes.set_xlim(-0.5, len(words) - 0.5)
     for row in sorted(rows, key=lambda one: one is best):
         kind = "best" if row is best else row.trial.state
@@ -104,8 +114,14 @@ def _effect(axes: Axes, setting: str, rows: Sequence[Row], best: Row | None) -> 
             )
         else:
             axes.plot(place, row.score, MARKS[kind], color=COLOURS[kind], markersize=size)
-    axes.set(xlabel=setting, title=setting.rpartition(".")[2])
+    axes.set(xlabel=_label(setting), title=_label(setting.rpartition(".")[2]))
     axes.grid(alpha=0.25)
+
+
+def _label(text: str) -> str:
+    """What there is room for, in letters that do not steer anything."""
+    line = printable(" ".join(text.split()))
+    return (line if len(line) <= LONGEST else f"{line[:LONGEST]}…") or "(not set)"
 
 
 def as_number(text: str) -> float | None:

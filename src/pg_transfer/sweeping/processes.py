@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
+from pg_transfer.process.console import printable
 from pg_transfer.reporting.scores_file import Score, read_scores
 from pg_transfer.sweeping.trials import OUTPUT, Trial
 
@@ -73,8 +74,7 @@ class Child:
     """
 
     def __init__(self, work: Work, place: Mapping[str, str]) -> None:
-        self.trial: Trial = work.trial
-        self.place: Mapping[str, str] = place
+        self.trial, self.place = work.trial, place
         self.given_up = ""
         self._deadline: float | None = None
         self._heard = len(read_scores(self.trial.folder))
@@ -82,7 +82,7 @@ class Child:
         # The child inherits the lock: it holds as long as the child lives, whatever becomes of us.
         with lock(self.trial.folder, "its trial") as held, self._output.open("ab") as output:
             self.trial.save()
-            self.process: subprocess.Popen[bytes] = subprocess.Popen(
+            self.process = subprocess.Popen(
                 work.command,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 env=os.environ | place, start_new_session=True, pass_fds=(held.fileno(),),
@@ -133,10 +133,10 @@ def error_in(output: Path, code: int) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     if told:
-        return told[-1]
+        return printable(told[-1])
     if code < 0:
         return f"it was ended by the system ({signal.Signals(-code).name}); out of memory?"
-    return f"{lines[-1] if lines else 'it said nothing'} (exit code {code})"
+    return f"{printable(lines[-1]) if lines else 'it said nothing'} (exit code {code})"
 
 
 @contextmanager

@@ -7,6 +7,7 @@ Hydra's own sweepers read.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -146,6 +147,8 @@ def _dimension(override: Override) -> Dimension:
         found = Numbers(values[0], values[-1], abs(sweep.step), is_whole, is_log)
     else:
         return Options(tuple(dict.fromkeys(override.sweep_string_iterator())))
+    if not (math.isfinite(found.low) and math.isfinite(found.high)):
+        raise ValueError(f"{override.input_line}: both ends have to be finite numbers")
     if found.low > found.high or (is_log and found.low <= 0):
         raise ValueError(
             f"{override.input_line}: the lower end comes first"

@@ -70,6 +70,15 @@ class Plan:
     seed: int
     keep: int | None
 
+    def __post_init__(self) -> None:
+        for name, choices in (("method", METHODS), ("prune", PRUNINGS)):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name}={getattr(self, name)!r} is none of {', '.join(choices)}")
+        for name in ("trials", "spared", "seed", "keep"):
+            value, may_lack = getattr(self, name), name in ("trials", "keep")
+            if not (type(value) is int and value >= 0) and not (value is None and may_lack):
+                raise ValueError(f"{name}={value!r} is no whole number from 0 up")
+
 
 class Study:
     """Hands out trials as Optuna asks for them; a `processes.Foreman`.
@@ -90,23 +99,20 @@ class Study:
         *,
         command: Callable[[Trial], Sequence[str]],
     ) -> None:
-        self.folder: Path = folder
-        self.search: Search = search
-        self.plan: Plan = plan
-        self.command: Callable[[Trial], Sequence[str]] = command
+        self.folder, self.search, self.plan, self.command = folder, search, plan, command
         storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
-        self.study: optuna.Study = optuna.create_study(
+        self.study = optuna.create_study(
             storage=storage, study_name="sweep", direction="maximize", load_if_exists=True,
             pruner=pruner(plan), sampler=RandomSampler(plan.seed),
         )  # fmt: skip
-        self.distributions: dict[str, BaseDistribution] = {
+        self.distributions = {
             name: distribution(one, is_listed=plan.method == "grid")
             for name, one in search.dimensions.items()
         }
         if plan.method == "grid":
             for values in search.grid():
                 self.study.enqueue_trial(values, skip_if_exists=True)
-        self.cut_short: list[FrozenTrial] = self._of(TrialState.RUNNING)
+        self.cut_short = self._of(TrialState.RUNNING)
         self.at_work: dict[int, optuna.Trial] = {}
         self.states: list[State] = []
 

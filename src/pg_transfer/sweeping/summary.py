@@ -12,10 +12,12 @@ from html import escape
 from importlib import resources
 from io import StringIO
 from pathlib import Path
+from urllib.parse import quote
 
-from pg_transfer.process.console import CONSOLE, facts_table, say, score_table
+from pg_transfer.process.console import CONSOLE, facts_table, printable, say, score_table
 from pg_transfer.process.whole_files import write_whole
 from pg_transfer.project import typed
+from pg_transfer.reporting.templates import filled
 from pg_transfer.sweeping.plot import draw_sweep
 from pg_transfer.sweeping.results import Results, Row, read_results
 from pg_transfer.sweeping.trials import OUTPUT, joined_settings
@@ -41,20 +43,18 @@ def write_summary(folder: Path) -> Results:
     template = (resources.files("pg_transfer.sweeping") / "sweep.html").read_text(encoding="utf-8")
     picture = b64encode((folder / f"{NAME}.png").read_bytes()).decode()
     page = {
-        "@@NAME@@": escape(str(folder)),
-        "@@FIXED@@": escape(" ".join(joined_settings(results.fixed))),
-        "@@BEST@@": "".join(f"<p>{escape(line)}</p>" for line in verdict(results)),
-        "@@NEXT@@": escape("\n".join(commands(results))),
-        "@@HEADER@@": "".join(f"<th>{escape(name)}</th>" for name in header),
+        "@@NAME@@": _text(str(folder)),
+        "@@FIXED@@": _text(" ".join(joined_settings(results.fixed))),
+        "@@BEST@@": "".join(f"<p>{_text(line)}</p>" for line in verdict(results)),
+        "@@NEXT@@": _text("\n".join(commands(results))),
+        "@@HEADER@@": "".join(f"<th>{_text(name)}</th>" for name in header),
         "@@ROWS@@": "\n".join(
             _html_row(row, texts, folder, is_best=row in best)
             for row, texts in zip(results.rows, rows, strict=True)
         ),
         "@@PICTURE@@": f"data:image/png;base64,{picture}",
     }
-    for mark, text in page.items():
-        template = template.replace(mark, text)
-    write_whole(folder / f"{NAME}.html", [template])
+    write_whole(folder / f"{NAME}.html", [filled(template, page)])
     return results
 
 
@@ -155,11 +155,17 @@ def as_json(results: Results) -> dict[str, object]:
 
 
 def _html_row(row: Row, texts: list[str], folder: Path, *, is_best: bool) -> str:
-    number, *others = map(escape, texts)
-    link = escape(row.trial.folder.relative_to(folder).as_posix(), quote=True)
+    number, *others = map(_text, texts)
+    # Percent-encoded, as a folder called "javascript:..." would be a program to a browser.
+    link = quote(row.trial.folder.relative_to(folder).as_posix(), errors="surrogateescape")
     kind = "best" if is_best else row.trial.state
     texts = [f'<a href="{link}/">{number}</a>', *others]
     return f'<tr class="{kind}">' + "".join(f"<td>{text}</td>" for text in texts) + "</tr>"
+
+
+def _text(text: str) -> str:
+    """The text as HTML, of which no letter steers anything."""
+    return escape(printable(text))
 
 
 def _number(value: float | None) -> str:

@@ -66,11 +66,9 @@ class Tokenizer:
             self._vocabulary: _Vocabulary = _BACKENDS[path.suffix](path)
         except Exception as error:  # the two libraries raise RuntimeError and bare Exception
             raise ValueError(f"{path} cannot be read as a tokenizer: {error}") from error
-        self.pad: int = self._control(PAD)
-        self.eos: int = self._control(EOS)
-        self.bos: int = self._control(BOS)
-        self.size: int = self._first_location() + len(LOCATIONS) + len(SEGMENTS)
-        self.separator: tuple[int, ...] = tuple(self.encode("\n"))
+        self.pad, self.eos, self.bos = (self._control(token) for token in (PAD, EOS, BOS))
+        self.size = self._first_location() + len(LOCATIONS) + len(SEGMENTS)
+        self.separator = tuple(self.encode("\n"))
         if (found := self.decode(self.encode(_PROBE))) != _PROBE:
             raise self._unfit(f"it turns {_PROBE!r} into {found!r}")
 

@@ -26,9 +26,7 @@ class Follow(Callback):
     """
 
     def __init__(self, guard: Guard, scorer: ScoreTask, log: MetricsLog) -> None:
-        self.guard: Guard = guard
-        self.scorer: ScoreTask = scorer
-        self.file: MetricsLog = log
+        self.guard, self.scorer, self.file = guard, scorer, log
         self._is_started = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

@@ -39,10 +39,7 @@ class Guard(Logger):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
-        self.tracker: Tracker = tracker
-        self.told: Told = told
-        self.say: Callable[[str], None] = say
-        self.clock: Callable[[], float] = clock
+        self.tracker, self.told, self.say, self.clock = tracker, told, say, clock
         self._is_started = self._is_finished = self._is_failing = False
         self._missed = 0
         self._rest, self._until = REST_SECONDS, float("-inf")

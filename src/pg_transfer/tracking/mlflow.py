@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightning.pytorch.loggers import MLFlowLogger
-from lightning.pytorch.loggers.logger import Logger
 
 from pg_transfer.tracking.predictions import Predictions
 from pg_transfer.tracking.tracker import BestModel, Told, Tracker, keep_id, known_id
@@ -52,10 +51,8 @@ class MLflow(Tracker):
             raise ImportError(
                 "logger=mlflow needs MLflow: pip install mlflow", name=error.name
             ) from error
-        self.experiment: str = experiment
-        self.tracking_uri: str = tracking_uri
-        self.run_name: str | None = run_name
-        self.tags: dict[str, Any] | None = tags
+        self.experiment, self.tracking_uri = experiment, tracking_uri
+        self.run_name, self.tags = run_name, tags
         self._run_id = ""
 
     @property
@@ -83,11 +80,11 @@ class MLflow(Tracker):
         for name, value in run.code.items():
             logger.experiment.set_tag(self._run_id, f"code.{name}", value)
         logger.experiment.update_run(self._run_id, status="RUNNING")
-        self.known: Mapping[str, int] | None = {
+        self.known = {
             name: max(one.step for one in logger.experiment.get_metric_history(self._run_id, name))
             for name in logger.experiment.get_run(self._run_id).data.metrics
         }
-        self.logger: Logger | None = logger
+        self.logger = logger
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None) -> None:
         """Numbers; MLflow knows no `@` in their names."""

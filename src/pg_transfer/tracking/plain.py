@@ -17,8 +17,7 @@ class Plain(Tracker):
 
     def __init__(self, logger: Logger) -> None:
         super().__init__()
-        self.logger: Logger | None = logger
-        self._given = logger
+        self.logger = self._given = logger
 
     @property
     def title(self) -> str:  # type: ignore[override]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.loggers.logger import Logger
 from omegaconf import OmegaConf
 from PIL import Image
 
@@ -47,8 +45,8 @@ class TensorBoard(Tracker):
     def start(self, run: Told) -> None:
         """Opens a file of events, with the settings as hyper-parameters and as a text."""
         self._where = f"tensorboard --logdir {run.folder / FOLDER}"
-        self.known: Mapping[str, int] | None = last_steps(run.folder / FOLDER)
-        self.logger: Logger | None = TensorBoardLogger(
+        self.known = last_steps(run.folder / FOLDER)
+        self.logger = TensorBoardLogger(
             run.folder, name=FOLDER, version="", default_hp_metric=False, **self.options
         )
         self.logger.log_hyperparams({**run.settings, "code": dict(run.code)})

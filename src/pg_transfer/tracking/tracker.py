@@ -73,8 +73,7 @@ class Tracker(ABC):
             raise ValueError(f"logger.predictions={predictions} is no whole number from 0 up")
         if not isinstance(log_model, bool):
             raise ValueError(f"logger.log_model={log_model} is neither true nor false")
-        self.predictions: int = predictions
-        self.log_model: bool = log_model
+        self.predictions, self.log_model = predictions, log_model
         self.logger: Logger | None = None
         self.known: Mapping[str, int] | None = None
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from lightning.pytorch.loggers import WandbLogger
-from lightning.pytorch.loggers.logger import Logger
 from PIL import Image
 
 from pg_transfer.task import Outline
@@ -68,11 +67,8 @@ class WeightsAndBiases(Tracker):
             raise ValueError(f"logger.mode={mode} is none of {', '.join(MODES)}")
         import wandb
 
-        self.settings: dict[str, Any] = SETTINGS | (settings or {})
-        self.mode = mode
-        self.options: dict[str, Any] = {
-            name: value for name, value in options.items() if value is not None
-        }
+        self.mode, self.settings = mode, SETTINGS | (settings or {})
+        self.options = {name: value for name, value in options.items() if value is not None}
         try:
             wandb.Settings(**self.settings)
             signature(wandb.init).bind_partial(**self.options)
@@ -108,7 +104,7 @@ class WeightsAndBiases(Tracker):
             experiment = self._begin(run, run_id, "offline")
             self._where = f"offline, for {' '.join(str(error).split())[:200]} "
         keep_id(run.folder, SERVICE, experiment.id)
-        self.known: Mapping[str, int] | None = sent_before(run.folder, experiment)
+        self.known = sent_before(run.folder, experiment)
         if experiment.offline:
             self._where += f"later: wandb sync {run.folder}/wandb/offline-run-*"
         else:
@@ -128,7 +124,7 @@ class WeightsAndBiases(Tracker):
         experiment = wandb.init(**given | self.options)
         experiment.define_metric(STEP)
         experiment.define_metric("*", step_metric=STEP, step_sync=True)
-        self.logger: Logger | None = WandbLogger(experiment=experiment)
+        self.logger = WandbLogger(experiment=experiment)
         self.logger.log_hyperparams({**run.settings, "code": dict(run.code)})
         return experiment
 

@@ -47,7 +47,7 @@ class AnswersSoFar:
 
     def __init__(self, path: Path, made_by: Mapping[str, Any]) -> None:
         self.path = path
-        self.made_by: Any = json.loads(json.dumps(made_by))
+        self.made_by = json.loads(json.dumps(made_by))
 
     def read(self, examples: Sequence[Example], rows: Sequence[int], *, batch: int) -> list[Given]:
         """The answers to the batches that were answered to the last example.

@@ -33,9 +33,7 @@ class KeepCheckpoints(Callback):
     """
 
     def __init__(self, folder: Path, scorer: ScoreTask, *, minutes: float) -> None:
-        self.folder: Path = folder
-        self.scorer: ScoreTask = scorer
-        self.minutes: float = minutes
+        self.folder, self.scorer, self.minutes = folder, scorer, minutes
         self.best: float | None = None
         self.best_step: int | None = None
         self._step, self._since = 0, 0.0

@@ -16,8 +16,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from pg_transfer.data.splits import Splits
 from pg_transfer.process.stopping import ASKING
 from pg_transfer.task import Example
-from pg_transfer.training.batches import Batch, Lessons, Order, Prompts, Reader, collate
+from pg_transfer.training.batches import Batch, collate
+from pg_transfer.training.lessons import Lessons, Prompts
+from pg_transfer.training.order import Order
 from pg_transfer.training.prepared_images import Room
+from pg_transfer.training.reader import Reader
 from pg_transfer.training.streams import stream_of
 
 
@@ -86,8 +89,7 @@ class LessonLoader(BatchLoader):
 
     def __init__(self, lessons: Lessons, order: Order, *, workers: int) -> None:
         super().__init__(lessons, batch_sampler=order, workers=workers)
-        self.order: Order = order
-        self.given: int = 0
+        self.order, self.given = order, 0
 
     def __iter__(self) -> Iterator[Batch]:
         for batch in super().__iter__():
@@ -115,8 +117,7 @@ class Rest(Sampler[list[int]]):
     """
 
     def __init__(self, batches: Sequence[list[int]]) -> None:
-        self.batches: Sequence[list[int]] = batches
-        self.answered: int = 0
+        self.batches, self.answered = batches, 0
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -130,10 +131,9 @@ class PromptLoader(BatchLoader):
     """Loads prompts; at the beginning it asks how many batches have been answered already."""
 
     def __init__(self, prompts: Prompts, *, workers: int, begin: Callable[[Prompts], int]) -> None:
-        self.rest: Rest = Rest(prompts.batches)
+        self.rest = Rest(prompts.batches)
         super().__init__(prompts, workers=workers, batch_sampler=self.rest)
-        self.prompts: Prompts = prompts
-        self.begin: Callable[[Prompts], int] = begin
+        self.prompts, self.begin = prompts, begin
 
     def __iter__(self) -> Iterator[Batch]:
         self.rest.answered = self.begin(self.prompts)
@@ -170,17 +170,12 @@ class TransferData(LightningDataModule):
         seed: int,
     ) -> None:
         super().__init__()
-        self.reader: Reader = reader
-        self.train: str = train
-        self.validate: str = validate
-        self.batch_size: int = batch_size
-        self.micro_batch: int = micro_batch
-        self.evaluation_batch: int = evaluation_batch
-        self.workers: int = workers
-        self.seed: int = seed
+        self.reader, self.train, self.validate = reader, train, validate
+        self.batch_size, self.micro_batch = batch_size, micro_batch
+        self.evaluation_batch, self.workers, self.seed = evaluation_batch, workers, seed
         self.steps = 0
         self.begin: Callable[[Prompts], int] = lambda _: 0
-        self.splits: Splits = Splits(reader.task)
+        self.splits = Splits(reader.task)
 
     def examples(self, split: str) -> Sequence[Example]:
         """The examples of `split`, read once; see `Splits.examples`."""

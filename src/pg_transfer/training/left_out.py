@@ -29,9 +29,7 @@ class LeftOut(Callback):
     """
 
     def __init__(self, data: TransferData, scorer: ScoreTask, *, folder: Path) -> None:
-        self.data: TransferData = data
-        self.scorer: ScoreTask = scorer
-        self.path: Path = folder / LIST
+        self.data, self.scorer, self.path = data, scorer, folder / LIST
         self.reasons: dict[str, str] = {}
         self.times: Counter[str] = Counter()
         self._before: Counter[str] = Counter()  # of all processes, when this run went on

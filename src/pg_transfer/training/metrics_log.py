@@ -35,7 +35,7 @@ class MetricsLog(Logger):
 
     def __init__(self, folder: Path, *, goes_on: bool) -> None:
         super().__init__()
-        self.path: Path = folder / METRICS
+        self.path = folder / METRICS
         self.rows: int = 0
         self.step: int = -1
         self._columns: list[str] = []

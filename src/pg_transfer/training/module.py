@@ -27,7 +27,7 @@ from pg_transfer.training.sharding import (
     is_sharded,
     shard,
 )
-from pg_transfer.training.tuning import FULL, Learning, Tuning
+from pg_transfer.training.tuning import FULL, Tuning
 from pg_transfer.training.weights import Base, fingerprint, learning, require_fit
 from pg_transfer.training.world_size import recount
 
@@ -46,9 +46,7 @@ class NotFiniteError(FloatingPointError):
             f"update {step}: loss {loss}, gradient norm {norm}; the weights are still those before "
             f"it. Lower recipe.lr, or look at the data"
         )
-        self.step: int = step
-        self.norm: float = norm
-        self.losses: torch.Tensor = losses
+        self.step, self.norm, self.losses = step, norm, losses
 
 
 class TransferModule(LightningModule):
@@ -82,15 +80,12 @@ class TransferModule(LightningModule):
     ) -> None:
         super().__init__()
         self.model = model
-        self.recipe: Recipe = recipe
-        self.steps: int = steps
-        self.end: int = end
-        self.seed: int = seed
+        self.recipe, self.steps, self.end, self.seed = recipe, steps, end, seed
         self.decoding = decoding
-        self.gradient_norm: float = 0.0
+        self.gradient_norm = 0.0
         self._losses: list[Tensor] = []
         self._example_losses: list[Tensor] = []
-        self.parts: dict[str, Learning] = tuning.parts(recipe)
+        self.parts = tuning.parts(recipe)
         needs_base = tuning.needs_base(recipe) and not model.lm_head.weight.is_meta
         self.base = Base(source, fingerprint(model)) if needs_base else None
         tuning.apply(model, recipe, seed=seed)

@@ -67,13 +67,11 @@ class PreparedImages:
     """
 
     def __init__(self, folder: Path, *, resolution: int, antialias: bool) -> None:
-        self.resolution: int = resolution
-        self.antialias: bool = antialias
+        self.resolution, self.antialias = resolution, antialias
         name = f"{resolution}px-{'antialiased' if antialias else 'plain'}"
-        self.file: Path = folder / f"{name}.pixels"
-        self.list: Path = folder / f"{name}.paths"
+        self.file, self.list = folder / f"{name}.pixels", folder / f"{name}.paths"
         pixels = resolution * resolution * 3
-        self.row_bytes: int = HEADER_BYTES + -(-pixels // 8) * 8
+        self.row_bytes = HEADER_BYTES + -(-pixels // 8) * 8
         rows = self.file.stat().st_size // self.row_bytes if self.file.exists() else 0
         self._know(_hashes_in(self.list.read_bytes() if rows else b"")[:rows])
 

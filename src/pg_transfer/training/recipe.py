@@ -5,6 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+KINDS = {"float": (int, float), "int": (int,), "bool": (bool,)}
+REFUSED = {
+    "float": "is no number",
+    "int": "is no whole number",
+    "bool": "is neither true nor false",
+}
+"""Types of a recipe's lines: what may be given for them, and what is said of all else."""
+
+MOST_STEPS = 10**9
+"""A year of thirty updates a second."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
@@ -41,9 +52,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value, is_switch = getattr(self, field.name), field.name.startswith("freeze_")
-            if not isinstance(value, bool if is_switch else (int, float)):
-                raise ValueError(f"recipe.{field.name}={value!r} is no {field.type}")
+            value = getattr(self, field.name)
+            if type(value) not in KINDS[str(field.type)]:
+                raise ValueError(f"recipe.{field.name}={value!r} {REFUSED[str(field.type)]}")
         for name, low, high in (
             ("label_smoothing", 0, 1), ("dropout", 0, 1), ("warmup", 0, 1), ("beta2", 0, 1),
         ):  # fmt: skip
@@ -52,12 +63,25 @@ class Recipe:
         for name in ("lr", "epochs", "batch_size", "text_length", "clip_norm"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"recipe.{name}={getattr(self, name)} is not above 0")
-        if self.weight_decay < 0:
-            raise ValueError(f"recipe.weight_decay={self.weight_decay} is below 0")
+        if not self.weight_decay >= 0:
+            raise ValueError(f"recipe.weight_decay={self.weight_decay} is not from 0 up")
+        for name in ("lr", "weight_decay", "epochs"):  # of gradients an endless norm is no limit
+            if math.isinf(getattr(self, name)):
+                raise ValueError(f"recipe.{name}={getattr(self, name)} is endless")
 
     def steps(self, examples: int) -> int:
-        """Updates in the whole run over a training split of `examples`."""
-        return max(1, round(self.epochs * examples / self.batch_size))
+        """Updates in the whole run over a training split of `examples`.
+
+        Raises:
+            ValueError: there are more than any machine makes.
+        """
+        steps = self.epochs * examples / self.batch_size
+        if steps > MOST_STEPS:
+            raise ValueError(
+                f"recipe.epochs={self.epochs} of {examples:,} examples are {steps:.3g} updates, "
+                f"more than {MOST_STEPS:,}: lower it"
+            )
+        return max(1, round(steps))
 
     def schedule(self, step: int, steps: int) -> float:
         """Multiplier of the learning rate for the update after `step` others, out of `steps`.

@@ -24,8 +24,9 @@ from pg_transfer.training.answers_so_far import (
     digest_of_prompts,
     digest_of_weights,
 )
-from pg_transfer.training.batches import Batch, Prompts
+from pg_transfer.training.batches import Batch
 from pg_transfer.training.data import TransferData
+from pg_transfer.training.lessons import Prompts
 from pg_transfer.training.module import TransferModule
 
 T = TypeVar("T")
@@ -95,13 +96,9 @@ class ScoreTask(Callback):
         page: int,
         label: str = "",
     ) -> None:
-        self.data: TransferData = data
-        self.tokenizer: Tokenizer = tokenizer
-        self.folder: Path = folder
-        self.pictured: int = pictured
-        self.page: int = page
-        self.label: str = label
-        self.split: str = data.validate
+        self.data, self.tokenizer = data, tokenizer
+        self.folder, self.pictured, self.page, self.label = folder, pictured, page, label
+        self.split = data.validate
         self.step: int | None = None
         self.results: dict[str, Result] = {}
         self.resumed: list[Given] = []

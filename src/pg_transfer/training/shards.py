@@ -145,7 +145,7 @@ class Whole:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._tensors = {key: there[name] for key, (there, name) in checkpoint.places()}
-        self.keys: list[str] = list(self._tensors)
+        self.keys = list(self._tensors)
 
     def rows(self, key: str, first: int, last: int) -> Tensor:
         """Those rows of a tensor, on the CPU."""

@@ -23,8 +23,7 @@ class StopWhenAsked(Callback):
     """
 
     def __init__(self, requests: Requests, keeper: KeepCheckpoints) -> None:
-        self.requests: Requests = requests
-        self.keeper: KeepCheckpoints = keeper
+        self.requests, self.keeper = requests, keeper
         self._step = 0
         self._is_agreed = False
 

@@ -22,11 +22,9 @@ class StopEarly(Callback):
     """
 
     def __init__(self, scorer: ScoreTask, *, patience: int) -> None:
-        self.scorer: ScoreTask = scorer
-        self.patience: int = patience
+        self.scorer, self.patience = scorer, patience
         self.best: float | None = None
-        self.best_step: int = 0
-        self.waited: int = 0
+        self.best_step = self.waited = 0
 
     @property
     def reason(self) -> str:

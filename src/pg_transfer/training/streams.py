@@ -36,8 +36,7 @@ class Shuffled:
     """
 
     def __init__(self, examples: int, *, seed: int, number: int = 0) -> None:
-        self.examples: int = examples
-        self._seed, self._number = seed, number
+        self.examples, self._seed, self._number = examples, seed, number
         self._known, self._order = -1, np.empty(0, dtype=np.int64)
 
     def at(self, place: int) -> tuple[int, int]:

@@ -24,9 +24,7 @@ class TellScores(Callback):
     """
 
     def __init__(self, folder: Path, data: TransferData, scorer: ScoreTask) -> None:
-        self.folder: Path = folder
-        self.data: TransferData = data
-        self.scorer: ScoreTask = scorer
+        self.folder, self.data, self.scorer = folder, data, scorer
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Adds a line, on the first process and while training alone."""

@@ -14,6 +14,7 @@ from pg_transfer.process.whole_files import write_whole
 from pg_transfer.training.batches import Batch
 from pg_transfer.training.data import TransferData
 from pg_transfer.training.module import NotFiniteError, TransferModule
+from pg_transfer.training.scoring import together
 
 TIMES = 10.0
 """How many times the usual norm a gradient has to have to be told of."""
@@ -36,8 +37,7 @@ class TellTrouble(Callback):
     """
 
     def __init__(self, data: TransferData, *, folder: Path) -> None:
-        self.data: TransferData = data
-        self.folder: Path = folder
+        self.data, self.folder = data, folder
         self.large: list[dict[str, Any]] = []
         self._norms: deque[float] = deque(maxlen=WINDOW)
         self._rows: list[int] = []
@@ -58,7 +58,8 @@ class TellTrouble(Callback):
     ) -> None:
         """After an update, compares its gradient's norm to the usual one.
 
-        One that is more than `TIMES` times as large is printed, and listed in `LARGE`.
+        One that is more than `TIMES` times as large is printed, and listed in `LARGE` with the
+        examples of all processes.
         """
         if trainer.global_step == self._step:
             return
@@ -66,7 +67,10 @@ class TellTrouble(Callback):
         assert isinstance(pl_module, TransferModule)
         norm, examples = pl_module.gradient_norm, self._examples()
         usual = median(self._norms) if len(self._norms) >= LEAST else None
-        if usual and norm > TIMES * usual and len(self.large) < KEPT:
+        is_large = bool(usual and norm > TIMES * usual and len(self.large) < KEPT)
+        # All have the same norm but for rounding, and have to ask one another together.
+        if trainer.strategy.reduce_boolean_decision(is_large, all=False):
+            examples, usual = together(examples), usual or norm
             update = {"update": self._step, "norm": norm, "usual": usual, "examples": examples}
             self.large.append(update)
             named = ", ".join(map(ascii, examples[:NAMED])) + (", ..." * (len(examples) > NAMED))

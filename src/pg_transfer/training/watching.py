@@ -94,9 +94,7 @@ class CountCuts(Callback):
     def __init__(
         self, data: TransferData, scorer: ScoreTask, *, action: Literal["report", "error"]
     ) -> None:
-        self.data: TransferData = data
-        self.scorer: ScoreTask = scorer
-        self.action = action
+        self.data, self.scorer, self.action = data, scorer, action
         self.cuts: Counter[str] = Counter()
         self.first: dict[str, str] = {}
         self._before: Counter[str] = Counter()  # of all processes, when this run went on

@@ -1,0 +1,96 @@
+"""Data of a user's own."""
+
+from __future__ import annotations
+
+from tests.faults.fault import Fault
+from tests.faults.making import file, own
+
+ON_LINES = ("task=custom", "data=my.jsonl")
+
+OWN_DATA = [
+    Fault(
+        "no data at all",
+        own(),
+        ("task=custom",),
+        "task=custom needs data=... There may be: a file of JSON lines (.jsonl), …",
+    ),
+    Fault(
+        "a file without a row",
+        file("my.jsonl", b"\n"),
+        ON_LINES,
+        "my.jsonl: there is not a single row in it; was it written to its end? A row has an "
+        "image, a request and an answer",
+    ),
+    Fault(
+        "a JSON list under the name of JSON lines",
+        file("my.jsonl", b'[{"image": "0.png"}]'),
+        ON_LINES,
+        "my.jsonl: a JSON list, not JSON lines: call it my.json, or write one row a line, without "
+        "brackets around them and commas between",
+    ),
+    Fault(
+        "a file in another encoding",
+        file("my.jsonl", '{"image": "0.png"}'.encode("utf-16")),
+        ON_LINES,
+        "my.jsonl: no UTF-8 text …; save it as UTF-8",
+    ),
+    Fault(
+        "half a letter",
+        own(suffix="\ud83d"),
+        ON_LINES,
+        "my.jsonl, line 3: no JSON, or cut short ('\\ud83d' is half a letter, without the other "
+        "half)",
+    ),
+    Fault(
+        "a row without an answer",
+        own(suffix=None),
+        ON_LINES,
+        "my.jsonl, line 3: `suffix` is missing: give this row one, or leave the row out",
+    ),
+    Fault(
+        "a row whose answer a table has lost",
+        own(suffix=float("nan")),
+        ON_LINES,
+        "my.jsonl, line 3: `suffix` is nan: give this row one, or leave the row out",
+    ),
+    Fault(
+        "a row without an image",
+        own(image=None),
+        ON_LINES,
+        "my.jsonl, line 3: the image is missing",
+    ),
+    Fault(
+        "two rows of one id",
+        own(id="0"),
+        ON_LINES,
+        "my.jsonl, line 3: a second row of 'train' with the id '0'; give each its own, or none to "
+        "any, and they are numbered",
+    ),
+    Fault(
+        "a role that there is not",
+        own(),
+        (*ON_LINES, "columns={sufix: suffix}"),
+        "columns={sufix: suffix}: there is no such role.\n"
+        "It has image, prefix, suffix, split, id. …",
+    ),
+    Fault(
+        "a request that is a number",
+        own(),
+        (*ON_LINES, "prefix=3"),
+        "task.prefix=3 is no text; a text that looks like a number needs quotes and the shell's: "
+        "'...=\"3\"'",
+    ),
+    Fault(
+        "a number that is a text",
+        own(),
+        (*ON_LINES, "holdout=ten"),
+        "task.holdout='ten' is no number",
+    ),
+    Fault(
+        "boxes in a format that there is not",
+        own(),
+        (*ON_LINES, "box_format=ltrb"),
+        "what the numbers of a box mean is 'ltrb': set box_format to one of xyxy, xywh, cxcywh, "
+        "yxyx, xyxy_normalised, xywh_normalised, cxcywh_normalised, yxyx_normalised",
+    ),
+]

@@ -1,0 +1,150 @@
+"""Programs besides training and evaluation."""
+
+from __future__ import annotations
+
+from tests.faults.fault import Fault
+from tests.faults.making import IMAGE, also, file, nothing, odd_name, trained, whole
+
+PROGRAMS = [
+    Fault(
+        "no run to ask",
+        whole,
+        ("nowhere", "--images", str(IMAGE), "--prompt", "what is it?"),
+        "no weights at 'nowhere'; give an existing .npz file or folder, or the name of a "
+        "model on the hub such as google/paligemma-3b-pt-224",
+        program="-m pg_transfer.predict",
+    ),
+    Fault(
+        "no image to ask about",
+        trained(nothing),
+        ("run",),
+        "give --images: files, folders or patterns; or --prompts, a file of both",
+        program="-m pg_transfer.predict",
+    ),
+    Fault(
+        "an image that is not there to be asked about",
+        trained(nothing),
+        ("run", "--images", "no.jpg", "--prompt", "what is it?"),
+        "no image file no.jpg",
+        program="-m pg_transfer.predict",
+    ),
+    Fault(
+        "an image whose name is not in UTF-8",
+        also(trained(nothing), odd_name),
+        ("run", "--images", "odd", "--prompt", "what is it?"),
+        "odd/\\udcff.jpg: the name of this file is not in UTF-8; rename it",
+        program="-m pg_transfer.predict",
+    ),
+    Fault(
+        "a file of prompts that is none",
+        trained(file("prompts.jsonl", b'{"image": "a.jpg"}')),
+        ("run", "--prompts", "prompts.jsonl"),
+        'prompts.jsonl, line 1: not a row such as {"image": "cat.jpg", "prompt": "detect '
+        "cat\"} (KeyError: 'prompt')",
+        program="-m pg_transfer.predict",
+    ),
+    Fault(
+        "a device that is not there",
+        trained(nothing),
+        ("run", "--images", str(IMAGE), "--prompt", "what is it?", "--device", "gpu"),
+        "device=gpu is none of this machine's; say cpu, cuda or cuda:1",
+        program="-m pg_transfer.predict",
+    ),
+    Fault(
+        "more beams than tokens",
+        trained(nothing),
+        ("run", "--images", str(IMAGE), "--prompt", "what is it?", "--beams", "9999"),
+        "beams=9999 is not between 1 and 2047",
+        program="-m pg_transfer.predict",
+    ),
+    Fault(
+        "a tokenizer that is not there",
+        trained(nothing),
+        ("run", "--images", str(IMAGE), "--prompt", "what is it?", "--tokenizer", "nowhere"),
+        "no tokenizer at 'nowhere'; give a file (tokenizer.model, tokenizer.json), a folder "
+        "that has one, or the name of a model on the hub",
+        program="-m pg_transfer.predict",
+    ),
+    Fault(
+        "an export into a folder that is taken",
+        trained(nothing),
+        ("run", "--to", "data", "--format", "huggingface"),
+        "data is there already; choose another folder to write into",
+        program="-m pg_transfer.export",
+    ),
+    Fault(
+        "an export of adapters that there are not",
+        trained(nothing),
+        ("run", "--to", "exported", "--format", "adapter"),
+        "run has no adapters; --format huggingface writes the whole model",
+        program="-m pg_transfer.export",
+    ),
+    Fault(
+        "an export of a damaged checkpoint",
+        trained(file("run/checkpoints/last.ckpt", b"PK")),
+        ("run", "--to", "exported", "--format", "huggingface"),
+        "run/checkpoints/last.ckpt is no checkpoint of a run of ours, or a damaged one …; "
+        "take it away, or put a whole one in its place",
+        program="-m pg_transfer.export",
+    ),
+    Fault(
+        "a plan for a GPU that is not known",
+        nothing,
+        ("task=textvqa", "--device", "b9000"),
+        "--device b9000 is not known; there are …, or say how many GB it has, more than 1.5: "
+        "--device 80",
+        program="-m pg_transfer.plan",
+    ),
+    Fault(
+        "a plan for a task that does not exist",
+        nothing,
+        ("task=textvqua",),
+        "there is no task=textvqua; it can be coco_captions, custom, mixture, refcoco, "
+        "rsvqa_hr, rsvqa_lr, shapes, textvqa",
+        program="-m pg_transfer.plan",
+    ),
+    Fault(
+        "a sweep over nothing",
+        nothing,
+        ("task=textvqa",),
+        "nothing is searched: give a setting several values, such as recipe.lr=1e-5,3e-5 or "
+        "'recipe.lr=tag(log, interval(1e-6, 1e-4))'",
+        program="-m pg_transfer.sweep",
+    ),
+    Fault(
+        "a sweep without an end",
+        nothing,
+        ("task=textvqa", "recipe.lr=interval(1e-5, 1e-4)"),
+        "an interval has no end of values: say how many to try, --trials 20, or name them, "
+        "recipe.lr=1e-5,3e-5",
+        program="-m pg_transfer.sweep",
+    ),
+    Fault(
+        "a sweep to infinity",
+        nothing,
+        ("task=textvqa", "recipe.lr=interval(0, inf)", "--trials", "3"),
+        "recipe.lr=interval(0, inf): both ends have to be finite numbers",
+        program="-m pg_transfer.sweep",
+    ),
+    Fault(
+        "a sweep over a value that cannot be",
+        nothing,
+        ("task=textvqa", "recipe.lr=1e-5,fast"),
+        "recipe.lr='fast' is no number",
+        program="-m pg_transfer.sweep",
+    ),
+    Fault(
+        "a sweep whose notes are damaged",
+        file("sweep/search.json", b'{"settings": 3}'),
+        ("--to", "sweep"),
+        "sweep/search.json does not say what was searched: …",
+        program="-m pg_transfer.sweep",
+    ),
+    Fault(
+        "a checkpoint in one file that is none",
+        nothing,
+        ("nowhere",),
+        "no checkpoint nowhere",
+        program="-m pg_transfer.consolidate",
+    ),
+]
