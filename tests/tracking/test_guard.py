@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from lightning.pytorch.loggers.logger import Logger
 
 from pg_transfer.running.assemble import Run
 from pg_transfer.tracking.guard import Guard
+from pg_transfer.tracking.plain import Plain
 from pg_transfer.tracking.predictions import Predictions
 from pg_transfer.tracking.tracker import BestModel, Told, Tracker
 
@@ -121,3 +123,38 @@ def test_one_that_fails_is_left_alone_for_a_while_and_then_tried_again() -> None
     guard.finish()
     # The start, four times numbers before it worked, and those of the end.
     assert said[-1].startswith("Test has missed 6 record(s)")
+
+
+class Listed(Logger):
+    """Keeps what it is sent."""
+
+    name = version = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[tuple[int | None, dict[str, float]]] = []
+
+    def log_hyperparams(self, *_: object, **__: object) -> None:
+        """They do not matter here."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        self.sent.append((step, dict(metrics)))
+
+
+def test_a_tracker_catches_up_with_what_it_does_not_know() -> None:
+    rows = [
+        {"step": 0, "epoch": 0, "loss": 3.0},
+        {"step": 1, "epoch": 0, "loss": 2.0},
+        {"step": 1, "epoch": 0, "val/mIoU": 9.0},
+    ]
+    tracker = Plain(logger := Listed())
+    guard = Guard(tracker, TOLD, say=print)
+    guard.start()
+    guard.catch_up(rows)  # one that cannot tell what it has gets nothing twice by this
+    assert not logger.sent
+    tracker.known = {"loss": 0, "epoch": 1}
+    guard.catch_up(rows)
+    assert logger.sent == [(1, {"loss": 2.0}), (1, {"val/mIoU": 9.0})]
+    guard.log_metrics({"loss": 3.1, "epoch": 0}, 0)  # repeated, and known
+    guard.log_metrics({"loss": 1.0, "epoch": 0}, 2)
+    assert logger.sent[2:] == [(2, {"loss": 1.0, "epoch": 0})]
