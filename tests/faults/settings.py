@@ -226,6 +226,18 @@ SETTINGS = [
         "refcoco+/train, refcocog/train",
     ),
     Fault(
+        "a number in place of a table",
+        whole,
+        (*ON_TEXTVQA, "splits=3"),
+        "splits=3 is no table of settings; set one of it: splits.x=y",
+    ),
+    Fault(
+        "a value that is looked up where nothing is",
+        whole,
+        (*ON_TEXTVQA, "task.root=${nowhere}"),
+        "task.root: Interpolation key 'nowhere' not found",
+    ),
+    Fault(
         "a split that is a number, of a task in a mixture",
         whole,
         ("task=mixture", "mixture={textvqa: {splits: {validate: 3}}}"),

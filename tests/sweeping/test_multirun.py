@@ -106,6 +106,7 @@ def test_optuna_leads_real_runs(tmp_path: Path) -> None:
     [
         (["task=shapes"], "nothing is searched: give a setting several values"),
         (["recipe.lr=interval(1e-5,1e-3)"], "say how many to try, --trials 20"),
+        (["recipe.lr=interval(0,1)", "--trials", "3"], "recipe.lr=0 is not above 0"),
         (["task=shapes,custom", "--trials", "3"], "scores of different tasks cannot be compared"),
         (["run=a", "seed=1,2"], "run=a: every trial has a folder of its own"),
         (["recipe.speed=1,2"], "there is no setting recipe.speed"),

@@ -111,7 +111,9 @@ def user_message(error: BaseException) -> str | None:
         return _of_command_line(error)
     if isinstance(error, OmegaConfBaseException):
         first = str(error).splitlines()[0]
-        return first.removeprefix("ValueError raised while resolving interpolation: ")
+        told = first.removeprefix("ValueError raised while resolving interpolation: ")
+        is_bare = told == first and error.full_key  # OmegaConf's words, without the setting
+        return f"{error.full_key}: {told}" if is_bare else told
     if isinstance(error, RuntimeError) and _LOST.search(str(error)):
         return "another process of this run has failed, and said why: look for its error"
     if is_shortage(error):

@@ -91,6 +91,7 @@ LEAST = {
 MOST_SEED = 2**63 - 1
 """What torch's generators take."""
 
+TABLES = ("recipe", "splits", "model", "trainer", "task")
 SWITCHES = ("preview", "score_before", "model.rematerialise", "model.resample", "antialias.train",
             "antialias.evaluate")  # fmt: skip
 PLACES = {"image_cache": (str,), "model.weights": (str, DictConfig), "model.mask_codec": (str,),
@@ -105,6 +106,11 @@ def refuse_odd_values(config: DictConfig) -> None:
 
     And if `splits` does not name splits.
     """
+    for name in TABLES:
+        if not isinstance(config.get(name), DictConfig):
+            raise ValueError(
+                f"{name}={config.get(name)} is no table of settings; set one of it: {name}.x=y"
+            )
     for name, least in LEAST.items():
         value = config.get(name, least)  # runs of earlier versions do not have all of them
         if type(value) is not int or value < least:
