@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -172,8 +173,9 @@ def measured(case: dict[str, Any], group: Path, rank: int) -> None:
     ).train()
     if wanted.shares_weights:
         torch.distributed.init_process_group(
-            "gloo", init_method=f"file://{group}", rank=rank, world_size=wanted.processes
-        )
+            "gloo", init_method=f"file://{group}", rank=rank, world_size=wanted.processes,
+            timeout=timedelta(minutes=5),  # for one that waits for another that has failed
+        )  # fmt: skip
         mesh = init_device_mesh(device, (wanted.processes,))
         shard(module, model, mesh=mesh, compute=COMPUTE[wanted.precision])
     optimizer = adamw(module.model, wanted.recipe, module.parts)
