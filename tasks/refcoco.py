@@ -25,6 +25,16 @@ HELD_OUT = {
     "refcoco+": ("val", "testA", "testB"),
     "refcocog": ("val", "test"),
 }
+SIZES = MappingProxyType(
+    {
+        "refcoco/train": 120624, "refcoco/val": 10834, "refcoco/testA": 5657, "refcoco/testB": 5095,
+        "refcoco+/train": 120191, "refcoco+/val": 10758, "refcoco+/testA": 5726,
+        "refcoco+/testB": 4889, "refcocog/train": 80512, "refcocog/val": 4896,
+        "refcocog/test": 9602,
+    }
+)  # fmt: skip
+"""Sentences of each split, as published; of `train`, whose examples are images, none is."""
+
 INSTANCES = "instances.json"
 
 IMAGE_FOLDERS = ("images/mscoco/images", "images", ".", "coco", "..", "../coco")
@@ -62,6 +72,7 @@ class RefCOCO(ReferringTask):
         FileNotFoundError: one of these is not there.
     """
 
+    sizes = SIZES
     splits = tuple(f"{name}/{part}" for name, parts in HELD_OUT.items() for part in parts)
     unscored = MappingProxyType(
         {

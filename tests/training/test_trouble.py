@@ -73,18 +73,50 @@ def test_a_loss_that_is_not_finite_is_traced_to_its_example(
     assert all(weight.isfinite().all() for weight in run.module.parameters())
 
 
+def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
+    """The update before the first saving is too large for float32."""
+    run = assemble(settings(tmp_path, *SMALL, "recipe.lr=1e38", "recipe.warmup=0"), tmp_path)
+    run.watchers.keeper.minutes = 0.0
+    (tmp_path / "checkpoints").mkdir()
+    last = tmp_path / "checkpoints" / LAST
+    last.write_text("what was there before")
+    with pytest.raises(FloatingPointError, match=r"after update 1 .* are not finite .* not saved"):
+        run.trainer.fit(run.module, run.data)
+    assert last.read_text() == "what was there before"
+
+
+@pytest.mark.parametrize("place", ["state_dict", "optimizer_states"])
+def test_a_state_that_is_not_finite_is_not_gone_on_with(place: str, tmp_path: Path) -> None:
+    run = assemble(settings(tmp_path, *SMALL, "recipe.epochs=1"), tmp_path)
+    run.trainer.fit(run.module, run.data)
+    last = tmp_path / "checkpoints" / LAST
+    saved = torch.load(last, weights_only=True)
+    weights, (optimizer,) = saved["state_dict"], saved["optimizer_states"]
+    hit = weights if place == "state_dict" else optimizer["state"][3]
+    name = list(hit)[-1]
+    hit[name].view(-1)[0] = float("nan")
+    torch.save(saved, last)
+    again = assemble(settings(tmp_path, *SMALL, "recipe.epochs=1"), tmp_path)
+    with pytest.raises(ValueError, match=rf"go on from is damaged: 1 of the .* {name} are not"):
+        again.trainer.fit(again.module, again.data, ckpt_path=last, weights_only=True)
+
+
+@pytest.mark.parametrize("update", [6, 25])
 def test_large_gradients_are_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    update: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     run = started(tmp_path)
-    ids = examples_of(run, 25)
-    scaled(monkeypatch, 25, 0, 1e5)
+    ids = examples_of(run, update)
+    scaled(monkeypatch, update, 0, 1e5)
     run.trainer.fit(run.module, run.data)
     (large,) = json.loads((tmp_path / "large_gradients.json").read_text())
-    assert large["update"] == 25 and large["examples"] == ids
+    assert large["update"] == update and large["examples"] == ids
     assert large["norm"] > 10 * large["usual"] > 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert f"update 25: the norm of its gradient was {large['norm']:.3g}, " in printed
+    assert f"update {update}: the norm of its gradient was {large['norm']:.3g}, " in printed
     assert run.watchers.trouble.report().startswith(
         "1 update(s) had gradients more than 10 times as large"
     )

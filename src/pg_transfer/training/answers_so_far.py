@@ -83,9 +83,18 @@ class AnswersSoFar:
         write_whole(self.path, [header, *(_line(examples[one.row], one) for one in known)])
 
     def add(self, examples: Sequence[Example], given: Sequence[Given]) -> None:
-        """Adds a batch."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.writelines(_line(examples[one.row], one) for one in given)
+        """Adds a batch.
+
+        Raises:
+            OSError: the disk is full, for one; with the file's name.
+        """
+        lines = "".join(_line(examples[one.row], one) for one in given)
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(lines)
+        except OSError as error:  # of which writing does not say where
+            error.filename = str(self.path)
+            raise
 
     def remove(self) -> None:
         """Removes the file, when what it holds is safe elsewhere."""

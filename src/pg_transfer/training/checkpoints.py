@@ -12,7 +12,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from pg_transfer.training.module import TransferModule
 from pg_transfer.training.scoring import ScoreTask
 from pg_transfer.training.sharding import whole
-from pg_transfer.training.weights import BEST, LAST, learning, write_weights
+from pg_transfer.training.weights import BEST, LAST, learning, not_finite, write_weights
 
 
 class KeepCheckpoints(Callback):
@@ -94,7 +94,19 @@ class KeepCheckpoints(Callback):
         self.best_step = state_dict.get("best_step")  # earlier versions did not keep it
 
     def save(self, trainer: Trainer) -> None:
-        """Saves the last state; all processes have to."""
+        """Saves the last state; all processes have to.
+
+        Raises:
+            FloatingPointError: weights are not finite; what was saved before stays.
+        """
+        weights = trainer.lightning_module.named_parameters()
+        found = not_finite((name, weight) for name, weight in weights if weight.requires_grad)
+        if trainer.strategy.reduce_boolean_decision(bool(found), all=False):
+            raise FloatingPointError(
+                f"after update {trainer.global_step} {found or 'weights of another process'}: the "
+                f"updates are too large, and this state is not saved. Lower recipe.lr; "
+                f"{self.folder / LAST} is of an earlier update, if it is there"
+            )
         trainer.save_checkpoint(self.folder / LAST)
         self._since = time.monotonic()
         self.scorer.forget(before=trainer.global_step)

@@ -54,6 +54,14 @@ class LeftOut(Callback):
         times = self._total()
         return {"times": dict(times), "reasons": self.reasons}
 
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Saves the list so far, which a run that ends early leaves as well."""
+        times = checkpoint["callbacks"][self.state_key]["times"]
+        if times and trainer.is_global_zero:
+            self._write({"training": self._listed(Counter(times))})
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on counting from there."""
         self._before, self.reasons = Counter(state_dict["times"]), state_dict["reasons"]
@@ -71,10 +79,7 @@ class LeftOut(Callback):
         found: dict[str, dict[str, Any]] = {}
         remarks = []
         if self._before:
-            found["training"] = {
-                name: {"times": times, "reason": self.reasons[name]}
-                for name, times in sorted(self._before.items())
-            }
+            found["training"] = self._listed(self._before)
             remarks.append(
                 f"training went on without {len(self._before):,} of the "
                 f"{len(self.data.examples(self.data.train)):,} examples of {self.data.train!r}, "
@@ -90,9 +95,18 @@ class LeftOut(Callback):
                     f"({_first(faults)})"
                 )
         if found:
-            write_whole(self.path, [json.dumps(found, indent=1, ensure_ascii=False), "\n"])
+            self._write(found)
             remarks[-1] += f"; the list is {self.path.name}"
         return remarks
+
+    def _listed(self, times: Counter[str]) -> dict[str, Any]:
+        return {
+            name: {"times": count, "reason": self.reasons[name]}
+            for name, count in sorted(times.items())
+        }
+
+    def _write(self, found: dict[str, dict[str, Any]]) -> None:
+        write_whole(self.path, [json.dumps(found, indent=1, ensure_ascii=False), "\n"])
 
 
 def _first(names: Any) -> str:

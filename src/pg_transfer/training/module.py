@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -28,7 +29,7 @@ from pg_transfer.training.sharding import (
     shard,
 )
 from pg_transfer.training.tuning import FULL, Tuning
-from pg_transfer.training.weights import Base, fingerprint, learning, require_fit
+from pg_transfer.training.weights import Base, fingerprint, learning, not_finite, require_fit
 from pg_transfer.training.world_size import recount
 
 
@@ -198,7 +199,8 @@ class TransferModule(LightningModule):
         """Looks at a checkpoint before it is gone on with.
 
         Raises:
-            ValueError: it does not hold what learns here, or belongs to another base.
+            ValueError: it does not hold what learns here, belongs to another base, or has values
+                that are not finite.
         """
         require_fit(
             "the checkpoint to go on from",
@@ -207,5 +209,19 @@ class TransferModule(LightningModule):
             names=learning(self),
             base=self.base,
         )
+        if found := not_finite(saved_values(checkpoint)):
+            raise ValueError(
+                f"the checkpoint to go on from is damaged: {found}. Put a whole copy in its place, "
+                f"or begin anew in another folder"
+            )
         now = self.trainer.accumulate_grad_batches
         recount(checkpoint["loops"]["fit_loop"], saved=checkpoint["passes"], now=now)
+
+
+def saved_values(checkpoint: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
+    """The weights in a checkpoint of Lightning's, and the optimiser's state of them, by name."""
+    named = dict(checkpoint["state_dict"])
+    for optimizer in checkpoint["optimizer_states"]:
+        for place, state in optimizer["state"].items():
+            named |= {f"parameter {place}'s {name}": value for name, value in state.items()}
+    return ((name, value) for name, value in named.items() if isinstance(value, Tensor))

@@ -28,6 +28,7 @@ from pg_transfer.training.batches import Batch
 from pg_transfer.training.data import TransferData
 from pg_transfer.training.lessons import Prompts
 from pg_transfer.training.module import TransferModule
+from pg_transfer.training.sharding import is_sharded
 
 T = TypeVar("T")
 
@@ -137,8 +138,10 @@ class ScoreTask(Callback):
         self._file = AnswersSoFar(path, self._made_by(trainer, prompts))
         self._files[path] = step, self._file
         known = self._file.read(examples, prompts.rows, batch=size)
-        # All go through the same number of batches, as they may hold parts of one model.
-        answered = min(together([-(-len(known) // size)]))
+        answered = -(-len(known) // size)
+        if is_sharded(trainer.lightning_module):
+            # All go through the same number of batches, as each has a part of the model.
+            answered = min(together([answered]))
         self.resumed = known[: answered * size]
         self._given = list(self.resumed)
         self._file.start(examples, self.resumed)

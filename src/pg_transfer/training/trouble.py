@@ -19,7 +19,7 @@ from pg_transfer.training.scoring import together
 TIMES = 10.0
 """How many times the usual norm a gradient has to have to be told of."""
 
-WINDOW, LEAST = 100, 20
+WINDOW, LEAST = 100, 5
 """Updates whose median norm is the usual one, and how many it takes to know it."""
 
 LARGE = "large_gradients.json"

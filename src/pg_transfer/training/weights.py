@@ -8,7 +8,7 @@ start from are named instead, and told by their fingerprint.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +20,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from pg_transfer.adapters.portable import readable
 from pg_transfer.model.checkpoint.names import POSITIONS
@@ -139,16 +140,30 @@ def read_weights(path: Path, model: PaliGemma, *, base: Base | None = None) -> i
 
 def require_finite(source: str, model: nn.Module) -> None:
     """Raises ValueError if a weight of `model`, which came from `source`, is NaN or infinite."""
-    for name, parameter in model.named_parameters():
-        values = parameter.detach()
+    if found := not_finite(model.named_parameters()):
+        raise ValueError(
+            f"{source}: {found}: nothing can be learnt or answered with them. Take an earlier "
+            f"checkpoint, or download the weights again"
+        )
+
+
+def not_finite(tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """Which of the tensors is the first that has NaN or infinity, and how much; empty if none has.
+
+    Of one that processes share, this one's piece is looked at.
+    """
+    for name, tensor in tensors:
+        values = tensor.detach()
+        values = values.to_local() if isinstance(values, DTensor) else values
+        # A sum is read through once, and is finite where all is.
         if not values.is_floating_point() or values.sum().isfinite():
             continue
         if bad := int((~values.isfinite()).sum()):
-            raise ValueError(
-                f"{source}: {bad:,} of the {values.numel():,} values of {name} are not finite (NaN "
-                f"or infinity): nothing can be learnt or answered with them. Take an earlier "
-                f"checkpoint, or download the weights again"
+            return (
+                f"{bad:,} of the {values.numel():,} values of {name} are not finite (NaN or "
+                f"infinity)"
             )
+    return ""
 
 
 Read = tuple[dict[str, Tensor], dict[str, str] | None, int]
