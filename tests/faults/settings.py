@@ -89,8 +89,8 @@ SETTINGS = [
         "a batch that cannot be cut into micro-batches",
         whole,
         (*ON_TEXTVQA, "recipe.batch_size=3"),
-        "recipe.batch_size=3 is no multiple of micro_batch=2 times 1 process(es); a "
-        "micro_batch that divides 3 will do",
+        "recipe.batch_size=3 is no multiple of micro_batch=2 times 1 process(es); "
+        "micro_batch=1 or 3 will do",
     ),
     Fault(
         "a batch that cannot be shared by the devices",

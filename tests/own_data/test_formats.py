@@ -98,6 +98,19 @@ def test_a_file_for_each_split(folder: Path, records: list) -> None:
     check(Custom(str(folder / "*.jsonl")), "JSON lines")
 
 
+def test_what_a_file_is_given_as_goes_before_what_its_rows_say(folder: Path, records: list) -> None:
+    """Else rows of a file that is named as a test would be learnt."""
+    files = {}
+    for split, rows in {"train": records[:9], "test": records[9:]}.items():
+        files[split] = folder / f"{split}.jsonl"
+        said = [{"image": row["image"], "prefix": "a", "suffix": "b"} for row in rows]
+        said = [row | {"split": "train"} for row in said] if split == "test" else said
+        files[split].write_text("\n".join(map(json.dumps, said)))
+    splits = Custom(files).data.splits
+    assert len(splits["test"]) == len(records) - 9
+    assert len(splits["train"]) + len(splits["validation"]) == 9
+
+
 def test_a_folder_of_images_and_their_table(folder: Path, records: list) -> None:
     rows = [
         {"file_name": row["image"].removeprefix("images/"), "question": "how red?",

@@ -176,6 +176,7 @@ def test_a_resumed_mixture_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path, 
     assert [again.score(split) for split in again.report] == [
         whole.score(split) for split in whole.report
     ]
+    assert again.best == whole.best and again.best.metric == "mean"  # of both tasks' scores
 
 
 @pytest.mark.slow

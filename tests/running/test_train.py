@@ -128,6 +128,13 @@ def test_settings_that_cannot_be_are_refused(tmp_path: Path, option: str, compla
         run.trainer.fit(run.module, run.data)
 
 
+def test_a_short_run_is_followed_as_well(tmp_path: Path) -> None:
+    run = assemble(settings(tmp_path, "trainer.log_every_n_steps=10"), tmp_path)
+    assert run.data.steps == 24
+    run.trainer.fit(run.module, run.data)
+    assert list(logged(tmp_path, "loss")) == [*range(1, 24, 2)]  # every other one, counted from 0
+
+
 def test_cut_texts_are_counted(tmp_path: Path) -> None:
     run = assemble(settings(tmp_path, "recipe.text_length=12"), tmp_path)
     run.trainer.fit(run.module, run.data)

@@ -43,7 +43,7 @@ def show_end(
     say(f"everything is in {folder}")
     for name, what in {
         "report.md": "scores; report.json the same",
-        "metrics.csv": "losses, rates, speed, memory, scores of every update",
+        "metrics.csv": "losses, rates, speed, memory, scores",
         "answers": "a file of each evaluation",
         "pictures": "answers drawn",
         "pages": "answers to look through in a browser",

@@ -177,7 +177,7 @@ class Maker:
         return roles.value(values, self.names[role]) if role in self.names else None
 
     def _split(self, row: Row) -> str:
-        if "split" not in self.names:
+        if row.is_named or "split" not in self.names:
             return row.split or TRAIN[0]
         return roles.as_text(self._get(row.values, "split"), self.names["split"])
 

@@ -54,7 +54,9 @@ def recognise(
         raise ValueError(f"task=custom needs data=... {POSSIBLE}")
     if isinstance(data, Mapping):
         parts = data.items()
-        return joined([_of_split(str(key), recognise(one, metric=metric)) for key, one in parts])
+        return joined([
+            _of_split(str(key), recognise(one, metric=metric), is_named=True) for key, one in parts
+        ])  # fmt: skip
     if isinstance(data, Sequence) and not isinstance(data, str):
         return joined([recognise(one, metric=metric) for one in data])
     path = Path(data)
@@ -79,8 +81,11 @@ def _of_files(paths: Sequence[Path], source: Source) -> Source:
     return _of_split(None, source) if len(paths) == 1 else source
 
 
-def _of_split(split: str | None, source: Source) -> Source:
-    return replace(source, rows=lambda: (row._replace(split=split) for row in source.rows()))
+def _of_split(split: str | None, source: Source, *, is_named: bool = False) -> Source:
+    return replace(
+        source,
+        rows=lambda: (row._replace(split=split, is_named=is_named) for row in source.rows()),
+    )
 
 
 def _file(path: Path) -> Source:

@@ -28,12 +28,14 @@ class Row(NamedTuple):
         folder: what the names of its files are relative to.
         split: that its file is about; None if nothing says so.
         values: by column. An image is the name of a file, or an `Image` that reads itself.
+        is_named: the user says that it is of that split, whatever else would.
     """
 
     place: str
     folder: Path
     split: str | None
     values: Mapping[str, Any]
+    is_named: bool = False
 
 
 @dataclass(frozen=True, slots=True)

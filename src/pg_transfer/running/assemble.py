@@ -73,11 +73,9 @@ class Run:
     @property
     def best(self) -> Headline:
         """The best score of a validation, so far."""
-        (name, *_), best = (
-            self.scorer.results[self.report[0]].scores.metrics,
-            self.watchers.keeper.best,
-        )
-        return Headline(name, float("nan") if best is None else best)
+        keeper = self.watchers.keeper
+        name = keeper.metric or self.scorer.results[self.report[0]].headline.metric
+        return Headline(name, float("nan") if keeper.best is None else keeper.best)
 
     def score(self, split: str) -> Scores:
         """The full verdict on the present weights' answers to a split; not asked for twice."""

@@ -24,6 +24,9 @@ from pg_transfer.sources.run_settings import read_run_settings, require_parts
 from pg_transfer.task import Scores
 from pg_transfer.training.weights import BEST, LAST, SUFFIXES
 
+NAMED = {"last": LAST, "best": BEST}
+"""Checkpoints of a run that need no path."""
+
 
 def evaluate(config: DictConfig) -> None:
     """Scores a run's checkpoint, or a file of answers to one of its splits.
@@ -45,6 +48,11 @@ def score(config: DictConfig, requests: Requests) -> None:
     """See `evaluate`."""
     _refuse_odd_names(config)
     checkpoint = Path(config.checkpoint)
+    if config.checkpoint not in NAMED and checkpoint.suffix not in SUFFIXES:
+        raise ValueError(
+            f"checkpoint={checkpoint} is none of {', '.join(NAMED)}, and no path of a file that "
+            f"ends in {' or '.join(SUFFIXES)}"
+        )
     if config.run is None and checkpoint.suffix not in SUFFIXES:
         raise ValueError("give run=, the folder of a train.py run, or checkpoint=, a file in one")
     folder = Path(config.run) if config.run is not None else checkpoint.parent.parent
@@ -68,9 +76,8 @@ def score(config: DictConfig, requests: Requests) -> None:
     if config.answers is not None:
         score_file(settings, Path(config.answers), config.split, folder, compared=compared)
         return
-    names = {"last": LAST, "best": BEST}
-    if config.checkpoint in names:
-        checkpoint = folder / "checkpoints" / names[config.checkpoint]
+    if config.checkpoint in NAMED:
+        checkpoint = folder / "checkpoints" / NAMED[config.checkpoint]
     run = assemble(settings, folder, checkpoint=checkpoint, requests=requests)
     name = report_name(config, run.module.decoding.label)
     report_run(run, settings, {split: run.score(split) for split in run.report}, name=name)

@@ -90,6 +90,10 @@ def build_data(
     )
 
 
+LEAST_LOGGED = 10
+"""Updates whose losses are in the log, of a run that has as many."""
+
+
 def build_trainer(
     config: DictConfig,
     recipe: Recipe,
@@ -138,6 +142,9 @@ def build_trainer(
         passes = accumulation(recipe.batch_size, config.micro_batch, trainer.world_size)
         trainer.accumulate_grad_batches = passes
         trainer.val_check_interval = passes * (steps // config.validations)
+        # A short run is followed as well.
+        every = min(trainer.log_every_n_steps, max(1, steps // LEAST_LOGGED))  # type: ignore[attr-defined]
+        trainer.log_every_n_steps = every  # type: ignore[attr-defined]
     return trainer
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from matplotlib import rc_context
@@ -25,7 +27,10 @@ LONGEST = 40
 """Letters of a setting in the picture."""
 
 FEW = 5
-"""So many numbers are written out below the axis."""
+"""So many numbers are written out below the axis, if"""
+
+APART = 0.2
+"""of its length lie between each and the next."""
 
 
 def draw_sweep(results: Results, path: Path) -> None:
@@ -86,6 +91,14 @@ def _course(axes: Axes, rows: Sequence[Row], best: Row | None, group: str) -> No
     axes.grid(alpha=0.25)
 
 
+def are_apart(places: Sequence[float], *, is_log: bool) -> bool:
+    """Whether numbers that are written below each of these do not overlap."""
+    along = sorted(math.log(place) if is_log else place for place in places)
+    return all(
+        after - before >= APART * (along[-1] - along[0]) for before, after in pairwise(along)
+    )
+
+
 def _effect(axes: Axes, setting: str, rows: Sequence[Row], best: Row | None) -> None:
     """The last score against one setting; a failed trial has none, and lies on the lower edge."""
     values = {row.trial.number: row.varied.get(setting, "") for row in rows}
@@ -94,10 +107,11 @@ def _effect(axes: Axes, setting: str, rows: Sequence[Row], best: Row | None) -> 
     if all(value is not None for value in numbers.values()):
         places = {number: value for number, value in numbers.items() if value is not None}
         least, most = min(places.values()), max(places.values())
-        if least > 0 and most / least >= 8:
+        is_log = least > 0 and most / least >= 8
+        if is_log:
             axes.set_xscale("log")
         written = dict(zip(places.values(), values.values(), strict=True))
-        if len(written) <= FEW:
+        if len(written) <= FEW and are_apart(list(written), is_log=is_log):
             axes.set_xticks(list(written), list(written.values()))
             axes.minorticks_off()
     else:

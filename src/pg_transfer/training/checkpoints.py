@@ -25,6 +25,7 @@ class KeepCheckpoints(Callback):
     Attributes:
         best: the best score of a validation so far; None before the first.
         best_step: after which update that was.
+        metric: what the score is of; None before the first.
 
     Args:
         folder: where to.
@@ -36,6 +37,7 @@ class KeepCheckpoints(Callback):
         self.folder, self.scorer, self.minutes = folder, scorer, minutes
         self.best: float | None = None
         self.best_step: int | None = None
+        self.metric: str | None = None
         self._step, self._since = 0, 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -75,7 +77,7 @@ class KeepCheckpoints(Callback):
         """Saves the weights if their score is the best so far; of equal ones the first stay."""
         if trainer.state.fn != TrainerFn.FITTING:
             return
-        score = self.scorer.results[self.scorer.split].headline.value
+        self.metric, score = self.scorer.results[self.scorer.split].headline
         if self.best is None or score > self.best:
             self.best, self.best_step = score, trainer.global_step
             self._save_best(trainer, pl_module)
@@ -86,12 +88,13 @@ class KeepCheckpoints(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """The best score and its update, so that a run that goes on keeps better weights."""
-        return {"best": self.best, "best_step": self.best_step}
+        return {"best": self.best, "best_step": self.best_step, "metric": self.metric}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes up what `state_dict` gave."""
         self.best = state_dict["best"]
-        self.best_step = state_dict.get("best_step")  # earlier versions did not keep it
+        # Earlier versions did not keep these.
+        self.best_step, self.metric = state_dict.get("best_step"), state_dict.get("metric")
 
     def save(self, trainer: Trainer) -> None:
         """Saves the last state; all processes have to.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import multiprocessing
 import signal
 import traceback
 from collections import defaultdict
@@ -59,6 +61,13 @@ def _leave_signals(_: int) -> None:
     """
     for asked in ASKING:
         signal.signal(asked, signal.SIG_IGN)
+
+
+@atexit.register
+def end_loading() -> None:
+    """Ends loading processes that are left at the end, which do not hear when they are asked to."""
+    for process in multiprocessing.active_children():
+        process.kill()
 
 
 class BatchLoader(DataLoader[Any]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from torch.utils.data import Sampler
@@ -59,11 +60,12 @@ def accumulation(batch_size: int, micro_batch: int, processes: int) -> int:
     """
     together = micro_batch * processes
     if batch_size % together:
-        most, rest = divmod(batch_size, processes)
+        share, rest = divmod(batch_size, processes)
+        fitting = dict.fromkeys(str(one) for one in (math.gcd(share, micro_batch), share))
         remedy = (
             f"it cannot be shared by {processes} processes: take another number of devices"
             if rest
-            else f"a micro_batch that divides {most} will do"
+            else f"micro_batch={' or '.join(fitting)} will do"
         )
         raise ValueError(
             f"recipe.batch_size={batch_size} is no multiple of micro_batch={micro_batch} times "
