@@ -63,7 +63,10 @@ ALLOWED = {
         "process.whole_files"
     ),
     "planning": "model adapters training process.shortage",
-    "answering": "data.images data.json_texts text model segmentation training sources.loading",
+    "answering": (
+        "data.images data.json_texts text model segmentation process.secrecy training "
+        "sources.loading"
+    ),
     "sources": "",
     "sources.hub": "",
     "sources.loading": "text model sources.hub sources.models sources.run_settings",
