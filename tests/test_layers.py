@@ -59,8 +59,8 @@ ALLOWED = {
     "process.whole_files": "process.replacing",
     "training": (
         "task data.images data.splits text model adapters reporting.answers reporting.page "
-        "reporting.record reporting.scores_file process.replacing process.stopping "
-        "process.whole_files"
+        "reporting.record reporting.scores_file process.replacing process.shortage "
+        "process.stopping process.whole_files"
     ),
     "planning": "model adapters training process.shortage",
     "answering": (
