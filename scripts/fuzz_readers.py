@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable
-from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,6 @@ from pg_transfer.model.checkpoint import load_weights
 from pg_transfer.model.checkpoint.big_vision import write_big_vision
 from pg_transfer.model.checkpoint.describe import describe
 from pg_transfer.model.checkpoint.hugging_face import write_hugging_face
-from pg_transfer.model.config import PaliGemmaConfig, released
-from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.reporting.answers import read_answers
 from pg_transfer.segmentation.codec import load_codec
 from pg_transfer.segmentation.instances import read_instances
@@ -31,8 +28,8 @@ from pg_transfer.sources.run_settings import read_run_settings
 from pg_transfer.task import Draw, Example, Task, pieces_of
 from pg_transfer.text.locations import box_to_text, read_box_and_codes
 from pg_transfer.text.tokenizer import BUILTIN, load_tokenizer
-from pg_transfer.training.weights import read_weights, write_weights
 from scripts.fuzz import JSON, Reader
+from scripts.fuzz_checkpoints import CHECKPOINTS, empty_model, filled_model, tiny
 from scripts.fuzz_own_data import OWN_DATA, as_lines, from_lines
 from tasks.coco_captions import CocoCaptions
 from tasks.refcoco import RefCOCO
@@ -98,29 +95,6 @@ def official_captions(folder: Path) -> Path:
     return folder
 
 
-@cache
-def tiny() -> PaliGemmaConfig:
-    config = released("tiny", resolution=28)
-    return PaliGemmaConfig(
-        vision=replace(config.vision, width=8, depth=1, heads=2, mlp=8),
-        language=replace(
-            config.language, width=8, depth=1, mlp=8, heads=2, kv_heads=1, head_width=4,
-            vocabulary=64,
-        ),
-    )  # fmt: skip
-
-
-def empty_model() -> PaliGemma:
-    with torch.device("meta"):
-        return PaliGemma(tiny())
-
-
-def filled_model() -> PaliGemma:
-    model = PaliGemma(tiny())
-    model.initialise(torch.Generator().manual_seed(0))
-    return model
-
-
 def npz(folder: Path) -> Path:
     path = folder / "weights.npz"
     write_big_vision(dict(filled_model().named_parameters()), tiny(), path, torch.float32)
@@ -154,21 +128,6 @@ def read_model(path: Path) -> None:
     source = path if path.suffix == ".npz" else path.parent
     load_weights(empty_model(), source)
     describe(source)
-
-
-def checkpoint(folder: Path) -> Path:
-    parameters = dict(filled_model().named_parameters())
-    weights = {f"model.{name}": value for name, value in parameters.items()}
-    path = folder / "last.ckpt"
-    torch.save({"state_dict": weights, "global_step": 3, "base": None}, path)
-    return path
-
-
-def learnt(folder: Path) -> Path:
-    path = folder / "best.safetensors"
-    weights = {f"model.{name}": value for name, value in filled_model().named_parameters()}
-    write_weights(path, weights, base=None, step=3)
-    return path
 
 
 def codec(folder: Path) -> Path:
@@ -322,8 +281,7 @@ READERS = {
     "config": Reader(
         lambda folder: hugging_face(folder).with_name("config.json"), read_model, JSON
     ),
-    "checkpoint": Reader(checkpoint, lambda path: read_weights(path, empty_model())),
-    "weights": Reader(learnt, lambda path: read_weights(path, empty_model())),
+    **CHECKPOINTS,
     "codec": Reader(codec, load_codec),
     "tokenizer_model": Reader(tokenizer_model, load_tokenizer),
     "tokenizer_json": Reader(tokenizer_json, load_tokenizer, JSON),

@@ -59,11 +59,14 @@ ALLOWED = {
     "process.whole_files": "process.replacing",
     "training": (
         "task data.images data.splits text model adapters reporting.answers reporting.page "
-        "reporting.record reporting.scores_file process.replacing process.stopping "
-        "process.whole_files"
+        "reporting.record reporting.scores_file process.replacing process.shortage "
+        "process.stopping process.whole_files"
     ),
     "planning": "model adapters training process.shortage",
-    "answering": "data.images data.json_texts text model segmentation training sources.loading",
+    "answering": (
+        "data.images data.json_texts text model segmentation process.secrecy training "
+        "sources.loading"
+    ),
     "sources": "",
     "sources.hub": "",
     "sources.loading": "text model sources.hub sources.models sources.run_settings",

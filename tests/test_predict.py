@@ -16,7 +16,7 @@ from PIL import Image
 
 import pg_transfer
 from pg_transfer import predict
-from pg_transfer.answering.given_images import Request
+from pg_transfer.answering.given_images import Request, refuse_secret_requests
 from pg_transfer.answering.reply import Reply
 from pg_transfer.running.assemble import assemble
 from pg_transfer.running.settings import register_resolvers
@@ -25,6 +25,7 @@ from pg_transfer.segmentation.run_lengths import drawn
 from pg_transfer.sources.run_settings import CONFIG
 from tasks import coco_captions, rsvqa, textvqa
 from tasks.shapes import Shapes
+from tests import data_sets
 
 ROOT = Path(__file__).parents[1]
 
@@ -269,6 +270,32 @@ REQUESTS = [
     Request(Path("a/cat.png"), "detect cat"), Request(Path("a/cat.png"), "caption"),
     Request(Path("b/cat.png"), "segment"), Request(Path("b/cat.png"), "what"),
 ]  # fmt: skip
+
+
+def test_a_secret_in_a_prompt_is_refused_before_the_model_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "planted-in-a-prompt")
+    data_sets.write_image(tmp_path / "cat.png")
+    (tmp_path / "rows.jsonl").write_text(
+        "".join(
+            json.dumps({"image": "cat.png", "prompt": prompt}) + "\n"
+            for prompt in ("detect cat", "say planted-in-a-prompt")
+        )
+    )
+    for asked in (
+        ["--images", f"{tmp_path}/cat.png", "--prompt", "a", "--prompt", "planted-in-a-prompt"],
+        ["--prompts", f"{tmp_path}/rows.jsonl"],
+    ):
+        with pytest.raises(SystemExit):
+            predict.main(["no/such/model", *asked, "--to", f"{tmp_path}/to"])
+        error = capsys.readouterr().err
+        assert "cat.png holds what looks like a secret" in error and "planted" not in error
+    assert not (tmp_path / "to").exists()
+    with pytest.raises(ValueError, match="the name of the image of request 2 holds"):
+        refuse_secret_requests(
+            [Request(Path("a.png"), "a"), Request(Path("planted-in-a-prompt.png"), "a")]
+        )
 
 
 def test_rows_and_pictures(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -19,7 +19,13 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from pg_transfer.answering.given_images import Request, check_images, find_images, read_prompts
+from pg_transfer.answering.given_images import (
+    Request,
+    check_images,
+    find_images,
+    read_prompts,
+    refuse_secret_requests,
+)
 from pg_transfer.answering.manner import Manner
 from pg_transfer.answering.model import BATCH, load
 from pg_transfer.answering.reply import Reply
@@ -55,9 +61,11 @@ def predict(options: argparse.Namespace) -> None:
 
     Raises:
         FileNotFoundError: an image, the source or a part of it is not there.
-        ValueError: options that do not fit each other, or a file that is not what it should be.
+        ValueError: options that do not fit each other, a prompt that holds a secret, or a file that
+            is not what it should be.
     """
     requests = read_requests(options)
+    refuse_secret_requests(requests)
     check_images(dict.fromkeys(request.image for request in requests))
     folder = options.to or Path("predictions") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
     for taken in (ANSWERS, UNFINISHED):

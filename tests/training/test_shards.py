@@ -15,6 +15,7 @@ from torch import nn
 
 from pg_transfer.consolidate import consolidate
 from pg_transfer.process.replacing import put, settle
+from pg_transfer.training.damaged import PROGRESS
 from pg_transfer.training.ending import end
 from pg_transfer.training.shards import Checkpoint, Shards, read_whole, write_shard
 from pg_transfer.training.weights import WholeFiles
@@ -38,7 +39,14 @@ def saved() -> dict[str, Any]:
     return {
         "state_dict": weights,
         "optimizer_states": [deepcopy(optimizer.state_dict())],
+        "lr_schedulers": [{"last_epoch": 1}],
+        "pytorch-lightning_version": "2.5.0",
+        "epoch": 0,
         "global_step": 1,
+        "loops": {"fit_loop": {name: {} for name in PROGRESS}},
+        "callbacks": {},
+        "passes": 1,
+        "base": None,
     }
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from pg_transfer.data.images import image_size, open_image, to_rgb
 from pg_transfer.data.json_texts import parse_json, read_lines
+from pg_transfer.process.secrecy import secret_among
 
 Picture = str | Path | Image.Image | np.ndarray
 """A file, an image of Pillow's, or its pixels: uint8 [H, W, 3]."""
@@ -97,6 +98,19 @@ def read_prompts(path: Path) -> list[Request]:
     if not requests:
         raise ValueError(f"{path} has no rows")
     return requests
+
+
+def refuse_secret_requests(requests: Sequence[Request]) -> None:
+    """Raises ValueError if a secret would be saved beside an answer; it is not shown."""
+    texts = (text for request in requests for text in (request.prompt, str(request.image)))
+    if (place := secret_among(texts)) is not None:
+        number, is_name = divmod(place, 2)
+        what = "name of the image" if is_name else f"prompt about {requests[number].image}"
+        raise ValueError(
+            f"the {what}{f' of request {number + 1}' if is_name else ''} holds what looks like a "
+            f"secret, such as a token or a password, and it would be saved with the answer: leave "
+            f"it out"
+        )
 
 
 def check_images(paths: Iterable[Path]) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pg_transfer.process.replacing import clear, put
+
+_NUMBER = re.compile(r"\(os error (\d+)\)")
+"""Of the operating system's error, in those of safetensors."""
 
 
 def write_whole(path: Path, parts: Iterable[str]) -> None:
@@ -36,8 +40,8 @@ def whole(path: Path) -> Iterator[Path]:
         with unfinished.open("rb+") as file:
             os.fsync(file.fileno())
         put(unfinished, path)
-    except Exception:
-        _require_room(unfinished)
+    except Exception as error:
+        raise_reason(error, unfinished)
         raise
     finally:
         unfinished.unlink(missing_ok=True)  # of a full disk it may be the larger part
@@ -49,12 +53,21 @@ def whole(path: Path) -> Iterator[Path]:
             os.close(folder)
 
 
-def _require_room(path: Path) -> None:
-    """Raises OSError if nothing can be added to `path`; libraries keep the reason to themselves."""
+def raise_reason(error: Exception, path: Path) -> None:
+    """Raises the OSError that kept `path` from being written; libraries keep it to themselves.
+
+    Raises:
+        OSError: the one in the words of `error`, or what comes of adding to the file.
+    """
+    if isinstance(error, OSError):
+        return
+    if number := _NUMBER.search(str(error)):
+        code = int(number[1])
+        raise OSError(code, os.strerror(code), str(path)) from error
     try:
         with path.open("ab") as file:
             file.write(bytes(2**20))
             file.flush()
             os.fsync(file.fileno())
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
+    except OSError as reason:
+        raise OSError(reason.errno, reason.strerror, str(path)) from error

@@ -37,6 +37,7 @@ from pg_transfer.task import Scores
 from pg_transfer.tracking.code_version import code_version, described
 from pg_transfer.tracking.follow import best_model
 from pg_transfer.tracking.guard import Guard
+from pg_transfer.training.damaged import going_on_from
 from pg_transfer.training.streams import told_shares
 from pg_transfer.training.tuning import tuning_table
 from pg_transfer.training.weights import BEST, LAST
@@ -102,9 +103,10 @@ def learn_and_score(run: Run, config: DictConfig, last: Path) -> None:
     folder = run.folder
     try:
         before = score_before(run, is_done=last.exists()) if config.score_before else {}
-        run.trainer.fit(
-            run.module, run.data, ckpt_path=last if last.exists() else None, weights_only=True
-        )
+        with going_on_from(last):
+            run.trainer.fit(
+                run.module, run.data, ckpt_path=last if last.exists() else None, weights_only=True
+            )
         after = {split: run.score(split) for split in run.report}
     except Exception:
         goes_on = "to go on from the last checkpoint" if last.exists() else "to start again"

@@ -25,6 +25,7 @@ from torch.optim import Optimizer
 
 from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.process.replacing import clear, put
+from pg_transfer.training.damaged import CheckpointError, reading, require_parts
 from pg_transfer.training.shards import (
     WEIGHTS,
     Checkpoint,
@@ -115,8 +116,13 @@ class FullySharded(ModelParallelStrategy):
             ValueError: it is damaged, or of a model of another size.
         """
         path = Path(self.broadcast(checkpoint_path))
+        with reading(path):
+            return self._take_up(path)
+
+    def _take_up(self, path: Path) -> dict[str, Any]:
         if path.is_dir():
             checkpoint, source = read_rest(path), Shards(path)
+            require_parts(path, checkpoint.content)
         else:
             checkpoint = Checkpoint(read_file(path))
             source = Whole(checkpoint)
@@ -152,7 +158,7 @@ def _filled(parameter: nn.Parameter, key: str, source: Shards | Whole, path: Pat
     first = min(parameter.device_mesh.get_local_rank() * each, count)
     saved = source.rows(key, first, min(first + each, count))
     if saved.shape != piece.shape or count != len(parameter):
-        raise ValueError(
+        raise CheckpointError(
             f"{path} is of another size than this model: {key} has {count} rows and pieces of "
             f"{tuple(saved.shape)}, and this model's are {tuple(parameter.shape)}"
         )

@@ -21,6 +21,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
+from pg_transfer.process.whole_files import raise_reason
+from pg_transfer.training.damaged import damaged, reading, require_parts
+
 REST = "rest.ckpt"
 """All that is not cut: settings of the optimiser, progress, scores."""
 LIGHTNING = "model."
@@ -68,9 +71,11 @@ class Checkpoint:
         """Where the tensor of that key belongs.
 
         Raises:
-            KeyError: there is no parameter of its name.
+            ValueError: there is no parameter of its name.
         """
         kind, _, name = key.partition("/")
+        if kind != WEIGHTS and name not in self._states:
+            raise ValueError(f"its optimiser knows no parameter {name}, and there is {key}")
         return (self.content["state_dict"], name) if kind == WEIGHTS else (self._states[name], kind)
 
 
@@ -82,6 +87,9 @@ def write_shard(folder: Path, checkpoint: Checkpoint, *, rank: int, processes: i
         checkpoint: whose tensors are cut already, each into this process's piece.
         rank: of this process.
         processes: how many there are.
+
+    Raises:
+        OSError: of a full disk, say, with the file's name.
     """
     pieces = {}
     for key, (there, name) in checkpoint.places():
@@ -89,11 +97,19 @@ def write_shard(folder: Path, checkpoint: Checkpoint, *, rank: int, processes: i
         piece = value.to_local() if isinstance(value, DTensor) else value
         pieces[key] = piece.cpu().contiguous()
     path = folder / f"{rank:05d}-of-{processes:05d}.safetensors"
-    save_file(pieces, path)
-    _to_disk(path)
-    if rank == 0:
-        torch.save(checkpoint.content, folder / REST)
-        _to_disk(folder / REST)
+    try:
+        save_file(pieces, path)
+        _to_disk(path)
+        if rank == 0:
+            path = folder / REST
+            torch.save(checkpoint.content, path)
+            _to_disk(path)
+    except Exception as error:
+        try:
+            raise_reason(error, path)
+        finally:
+            path.unlink(missing_ok=True)  # of a full disk it may be the larger part
+        raise
 
 
 class Shards:
@@ -118,12 +134,19 @@ class Shards:
                 self._open.enter_context(safe_open(path, framework="pt")) for path in found
             ]
             self.keys: list[str] = list(self._files[0].keys())
+            if odd := {key for file in self._files for key in file.keys()} ^ {*self.keys}:  # noqa: SIM118
+                raise damaged(folder, f"not all of its files have {min(odd)}")
+            slices = {key: [file.get_slice(key) for file in self._files] for key in self.keys}
             self._counts = {
-                key: [file.get_slice(key).get_shape()[0] for file in self._files]
-                for key in self.keys
+                key: [piece.get_shape()[0] for piece in pieces] for key, pieces in slices.items()
             }
         except (SafetensorError, OSError, IndexError) as error:
             raise damaged(folder, str(error)) from error
+        for key, pieces in slices.items():
+            kinds = [(*piece.get_shape()[1:], piece.get_dtype()) for piece in pieces]
+            if len(set(kinds)) > 1:
+                told = " and ".join(sorted({f"{list(kind)}" for kind in kinds}))
+                raise damaged(folder, f"its pieces of {key} do not fit together: rows of {told}")
 
     def rows(self, key: str, first: int, last: int) -> Tensor:
         """Those rows of a tensor, on the CPU."""
@@ -162,11 +185,12 @@ def read_rest(folder: Path) -> Checkpoint:
     Raises:
         ValueError: it is missing, or damaged.
     """
-    try:
-        rest = torch.load(folder / REST, map_location="cpu", weights_only=True)
+    with reading(folder):
+        try:
+            rest = torch.load(folder / REST, map_location="cpu", weights_only=True)
+        except UnpicklingError as error:
+            raise damaged(folder, str(error).partition(". ")[0]) from error
         return Checkpoint({**rest, "state_dict": {}})
-    except (OSError, RuntimeError, EOFError, UnpicklingError, TypeError, ValueError) as error:
-        raise damaged(folder, str(error).partition(". ")[0]) from error
 
 
 def read_whole(folder: Path) -> dict[str, Any]:
@@ -176,18 +200,12 @@ def read_whole(folder: Path) -> dict[str, Any]:
         ValueError: a file is missing, or damaged.
     """
     checkpoint, shards = read_rest(folder), Shards(folder)
-    for key in shards.keys:
-        there, name = checkpoint.place(key)
-        there[name] = shards.rows(key, 0, shards.length(key))
+    require_parts(folder, checkpoint.content)
+    with reading(folder):
+        for key in shards.keys:
+            there, name = checkpoint.place(key)
+            there[name] = shards.rows(key, 0, shards.length(key))
     return checkpoint.content
-
-
-def damaged(folder: Path, reason: str) -> ValueError:
-    """What to say of a folder that is no whole checkpoint."""
-    return ValueError(
-        f"{folder} is no checkpoint of a run of ours, or a damaged one ({reason}); take it away, "
-        f"or put a whole one in its place"
-    )
 
 
 def _to_disk(path: Path) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -26,6 +25,7 @@ from pg_transfer.adapters.portable import readable
 from pg_transfer.model.checkpoint.names import POSITIONS
 from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.process.whole_files import whole
+from pg_transfer.training.damaged import reading, require_base, require_parts
 from pg_transfer.training.shards import LIGHTNING, WEIGHTS, Shards, read_rest, read_whole
 
 LAST, BEST = "last.ckpt", "best.safetensors"
@@ -120,14 +120,13 @@ def read_weights(path: Path, model: PaliGemma, *, base: Base | None = None) -> i
         raise FileNotFoundError(
             f"no checkpoint {path}; in its folder: {', '.join(there) or 'none'}"
         )
-    if path.is_dir():
-        weights, saved, step = _read_folder(path)
-    else:
-        try:
+    with reading(path):
+        if path.is_dir():
+            weights, saved, step = _read_folder(path)
+        else:
             read = _read_safetensors if path.suffix == ".safetensors" else _read_lightning
             weights, saved, step = read(path)
-        except Exception as error:
-            raise _unreadable(path, error) from error
+        require_base(path, saved)
     require_fit(str(path), weights, saved, names=learning(model), base=base)
     is_empty = any(parameter.is_meta for parameter in model.parameters())
     try:
@@ -229,35 +228,24 @@ class WholeFiles(TorchCheckpointIO):
         """What `path` holds, a file or a folder.
 
         Raises:
-            ValueError: it is damaged.
+            ValueError: it is damaged, or lacks a part.
         """
-        if Path(path).is_dir():
-            return read_whole(Path(path))
-        try:
-            return super().load_checkpoint(path, map_location, weights_only)
-        except (RuntimeError, EOFError, UnpicklingError) as error:
-            raise _unreadable(path, error) from error
+        with reading(path):
+            if Path(path).is_dir():
+                content = read_whole(Path(path))
+            else:
+                content = super().load_checkpoint(path, map_location, weights_only)
+        require_parts(path, content)
+        return content
 
 
 def read_file(path: Path) -> dict[str, Any]:
     """A checkpoint in one file, of which no more is read than is looked at.
 
     Raises:
-        ValueError: it is damaged.
+        ValueError: it is damaged, or lacks a part.
     """
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (RuntimeError, EOFError, UnpicklingError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: object, error: Exception) -> ValueError:
-    if isinstance(error, UnpicklingError):  # torch would say how to open it all the same
-        return ValueError(
-            f"{path} holds other things than weights and numbers, or is damaged: opened without "
-            f"care it could run code. Refused; take a checkpoint that a run of ours has written"
-        )
-    return ValueError(
-        f"{path} is no checkpoint of a run of ours, or a damaged one "
-        f"({str(error).partition('. ')[0]}); take it away, or put a whole one in its place"
-    )
+    with reading(path):
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    require_parts(path, content)
+    return content
