@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from pg_transfer.data import images
 from pg_transfer.task import Answer, Draw, Example, Scores, Task
 from pg_transfer.text.tokenizer import load_tokenizer
 from pg_transfer.training.batches import Batch
-from pg_transfer.training.data import TransferData, end_loading
+from pg_transfer.training.data import TransferData
 from pg_transfer.training.lessons import Lessons, Prompts
 from pg_transfer.training.prepared_images import PreparedImages
 from pg_transfer.training.reader import Antialias, Reader
@@ -126,17 +126,22 @@ def as_bytes(batch: Batch) -> tuple[object, ...]:
     return *(tensor.numpy().tobytes() for tensor in tensors), batch.rows, batch.cuts
 
 
-def test_a_loading_process_does_not_outlive_the_program(tmp_path: Path) -> None:
-    """It does not hear when it is asked to stop, and multiprocessing would wait for it."""
-    batches = iter(loaders(tmp_path, workers=1).train_dataloader())
-    next(batches)
-    (process,) = multiprocessing.active_children()
-    process.terminate()
-    process.join(0.2)
-    assert process.is_alive()
-    end_loading()
-    process.join(10)
-    assert process.exitcode == -signal.SIGKILL
+ENDING = """
+import sys
+from pg_transfer.training.data import BatchLoader
+batches = iter(BatchLoader([], workers=2, batch_sampler=[[]] * 100))
+next(batches)
+sys.exit(7)
+"""
+
+
+@pytest.mark.slow
+def test_loading_processes_do_not_outlive_the_program() -> None:
+    """They do not hear when they are asked to stop, and multiprocessing would wait for them."""
+    done = subprocess.run(
+        [sys.executable, "-c", ENDING], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (7, "")
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import multiprocessing
+import os
 import signal
 import traceback
 from collections import defaultdict
@@ -64,9 +65,11 @@ def _leave_signals(_: int) -> None:
 
 
 @atexit.register
-def end_loading() -> None:
+def _end_loading() -> None:
     """Ends loading processes that are left at the end, which do not hear when they are asked to."""
-    for process in multiprocessing.active_children():
+    if (left := multiprocessing.active_children()) and os.name == "posix":
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch would tell of one that was killed
+    for process in left:
         process.kill()
 
 
