@@ -246,9 +246,9 @@ SETTINGS = [
     Fault(
         "a task that nobody has written",
         nothing,
-        ("task=custom", "data=my.jsonl", "task._target_=tasks.mine.Mine"),
-        "task._target_=tasks.mine.Mine: there is no tasks/mine.py here; write it, or mend the"
-        " name. docs/adding_a_task.md tells how a task is made",
+        ("task=custom", "data=my.jsonl", "task._target_=tasks.unwritten.Unwritten"),
+        "task._target_=tasks.unwritten.Unwritten: there is no tasks/unwritten.py here; write it, "
+        "or mend the name. docs/adding_a_task.md tells how a task is made",
     ),
     Fault(
         "a place that is a number",
