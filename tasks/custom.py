@@ -121,7 +121,7 @@ class Custom(Task):
         if scene is None:
             return []
         truths = [
-            Outline("truth", thing.box, thing.mask() if thing.mask else None)
+            Outline("truth", thing.box, thing.mask() if thing.mask else None, thing.label)
             for thing in scene.asked
         ]
         return [*truths, *self._answered(answer.text, scene)]
@@ -133,7 +133,7 @@ class Custom(Task):
             if one.codes is not None and self.mask_codec is not None:
                 decoded = self.mask_codec.decode(np.array([one.codes]))[0]
                 mask = paste(decoded, one.box, height=scene.height, width=scene.width)
-            outlines.append(Outline("answer", one.box, mask))
+            outlines.append(Outline("answer", one.box, mask, one.label))
         return outlines
 
     def _read(self, name: str) -> list[Example]:

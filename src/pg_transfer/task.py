@@ -80,11 +80,13 @@ class Outline(NamedTuple):
         kind: what was given as an answer, or what should have been.
         box: ymin, xmin, ymax, xmax as fractions of the image's height and width.
         mask: bool [H, W] at the image's own size.
+        label: what it is called; empty where the request names it.
     """
 
     kind: Literal["answer", "truth"]
     box: tuple[float, float, float, float]
     mask: np.ndarray | None = None
+    label: str = ""
 
 
 class Scores(NamedTuple):

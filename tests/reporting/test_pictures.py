@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
-from pg_transfer.reporting.pictures import CELL_PX, COLOURS, MARGIN_PX, _wrapped, draw_answers
+from pg_transfer.reporting.pictures import (
+    CELL_PX,
+    COLOURS,
+    MARGIN_PX,
+    _wrapped,
+    draw_answers,
+    draw_outlines,
+)
 from pg_transfer.task import Answer, Example, Outline, Scores, Task
 
 WIDTH_PX = CELL_PX - 2 * MARGIN_PX
@@ -55,6 +62,24 @@ def test_answers_and_references_are_told_apart_by_colour(tmp_path: Path) -> None
     assert below(Said(), path, answer="", reference="a tree") == {"truth": True, "answer": True}
     texts = {"answer": "<loc0512>", "reference": "<loc0000>"}
     assert below(Drawn(), path, **texts) == {"truth": False, "answer": False}
+
+
+def test_labels_stand_in_their_boxes_and_in_the_picture() -> None:
+    """What is meant above, what was answered below; one at the right edge is moved to the left."""
+    grey = np.full((100, 200, 3), 200, np.uint8)
+    boxes = {"truth": (0.1, 0.9, 0.9, 1.0), "answer": (0.1, 0.1, 0.9, 0.5)}
+
+    def drawn(label: str) -> np.ndarray:
+        outlines = [Outline(kind, box, None, label) for kind, box in boxes.items()]  # type: ignore[arg-type]
+        return np.asarray(draw_outlines(lambda: grey, outlines, side_px=400))
+
+    changed = (drawn("a red bus\n") != drawn("")).any(axis=-1)
+    rows, columns = np.nonzero(changed[:, 220:])
+    assert len(rows) > 0 and rows.min() >= 20 and rows.max() < 40  # of 20 to 180
+    assert columns.min() + 220 < 360
+    rows, columns = np.nonzero(changed[:, :220])
+    assert len(rows) > 0 and rows.min() >= 160 and rows.max() <= 180
+    assert columns.min() >= 40
 
 
 @pytest.mark.parametrize(

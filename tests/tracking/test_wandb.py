@@ -174,7 +174,7 @@ class Drawn(Said):
         left[:, :20] = True
         return [
             Outline("truth", (0.0, 0.0, 1.0, 0.25), left),
-            Outline("answer", (0.5, 0.25, 0.75, 1.0)),
+            Outline("answer", (0.5, 0.25, 0.75, 1.0), label="cat"),
             Outline("answer", (0.0, 0.5, 1.0, 1.0), left[:, ::-1]),
         ]
 
@@ -217,7 +217,7 @@ def test_boxes_and_masks_lie_where_they_should(tmp_path: Path) -> None:
         {"minX": 0.5, "maxX": 1.0, "minY": 0.0, "maxY": 1.0},
     ]
     captions = [(box["class_id"], box["box_caption"]) for box in (*truth, *answers)]
-    assert captions == [(1, "truth 1"), (128, "answer 1"), (129, "answer 2")]
+    assert captions == [(1, "truth 1"), (128, "answer 1: cat"), (129, "answer 2")]
     classes = json.loads(files[image["classes"]["path"]].read_text())["class_set"]
     assert [(one["id"], one["name"]) for one in classes if one["id"]] == captions
     masks = {}

@@ -47,7 +47,7 @@ class Targets(Task):
         height, width = _pixels(image).shape[:2]
         found = locate(instances, self._codec, height=height, width=width)
         return [
-            Outline("answer", one.box, seen.mask)
+            Outline("answer", one.box, seen.mask, one.label)
             for one, seen in zip(instances, found, strict=True)
         ]
 

@@ -21,6 +21,8 @@ MARGIN_PX = 6
 LINE_PX = 17
 COLUMNS = 4
 MASK_OPACITY = 0.45
+LABEL_PX = 12
+MOST_LETTERS = 24
 
 Graded = tuple[Answer, dict[str, float]]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -59,7 +61,8 @@ def draw_answers(task: Task, graded: Sequence[Graded], path: Path) -> None:
 def draw_outlines(source: Source, outlines: Sequence[Outline], *, side_px: int) -> Image.Image:
     """The image with boxes and masks drawn into it, its longer side `side_px` long.
 
-    Of several images all are shown; outlines are for one.
+    Labels stand in the boxes, what is meant above and what was answered below. Of several images
+    all are shown; outlines are for one.
     """
     pixels = _pixels(source)
     picture = Image.fromarray(_tinted(pixels, outlines, side_px) if outlines else pixels)
@@ -68,12 +71,31 @@ def draw_outlines(source: Source, outlines: Sequence[Outline], *, side_px: int) 
     picture = picture.resize((width, height))
     draw = ImageDraw.Draw(picture)
     for outline in outlines:
-        ymin, xmin, ymax, xmax = outline.box
-        top, left = ymin * height, xmin * width
-        # An answered box may be narrower than a pixel; Pillow refuses what ends before it starts.
-        right, bottom = max(left, xmax * width - 1), max(top, ymax * height - 1)
-        draw.rectangle((left, top, right, bottom), outline=COLOURS[outline.kind], width=3)
+        draw.rectangle(_corners(outline, picture.size), outline=COLOURS[outline.kind], width=3)
+    for outline in outlines:
+        if outline.label:
+            _write_label(draw, outline, picture.size)
     return picture
+
+
+def _corners(outline: Outline, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom in pixels."""
+    width, height = size
+    ymin, xmin, ymax, xmax = outline.box
+    top, left = ymin * height, xmin * width
+    # An answered box may be narrower than a pixel; Pillow refuses what ends before it starts.
+    return left, top, max(left, xmax * width - 1), max(top, ymax * height - 1)
+
+
+def _write_label(draw: ImageDraw.ImageDraw, outline: Outline, size: tuple[int, int]) -> None:
+    left, top, _, bottom = _corners(outline, size)
+    font = ImageFont.load_default(size=LABEL_PX)
+    label = " ".join(outline.label.split())[:MOST_LETTERS]
+    left = max(0, min(left, size[0] - draw.textlength(label, font=font)))  # not out of the picture
+    edge, anchor = (bottom, "ld") if outline.kind == "answer" else (top, "la")
+    around = draw.textbbox((left, edge), label, font=font, anchor=anchor)
+    draw.rectangle(around, fill=COLOURS[outline.kind])
+    draw.text((left, edge), label, fill="white", font=font, anchor=anchor)
 
 
 def _pixels(source: Source) -> np.ndarray:

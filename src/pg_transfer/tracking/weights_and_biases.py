@@ -194,7 +194,10 @@ def _image(row: Prediction) -> Any:
     for kind in ("truth", "answer"):
         outlines = [outline for outline in row.outlines if outline.kind == kind][:MOST_SHAPES]
         shapes = dict(enumerate(outlines, start=FIRST_CLASS[kind]))
-        labels = {number: f"{kind} {place}" for place, number in enumerate(shapes, start=1)}
+        labels = {
+            number: f"{kind} {place}" + (f": {outline.label}" if outline.label else "")
+            for place, (number, outline) in enumerate(shapes.items(), start=1)
+        }
         if shapes:
             boxes[kind] = {"box_data": _boxes(shapes, labels), "class_labels": labels}
         if any(outline.mask is not None for outline in outlines):
