@@ -5,6 +5,7 @@ They are mapped into memory, not read into it; no code of theirs is run.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -103,6 +104,8 @@ def _library() -> Any:
             "data sets of the hub, saved ones, Parquet files and folders of images are read by "
             "datasets, which is not installed: pip install 'pg_transfer[data]'"
         ) from error
+    if not sys.stderr.isatty():  # its bars would fill a log
+        datasets.disable_progress_bars()
     return datasets
 
 
