@@ -15,6 +15,12 @@ TESTS = Path(__file__).parent
 SHARED = TESTS.parent.parent / "shared"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts files with slow tests first: at the end no process waits long for the other."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def golden() -> Callable[[str], Mapping[str, np.ndarray]]:
     """The recorded arrays of that name: from PG_GOLDEN, else from beside or below the project."""
