@@ -83,7 +83,7 @@ def test_what_fits(settings: dict) -> None:
         ({"names": [1]}, r"task\.names=\[1\] is no list of texts$"),
         ({"columns": {"a": None}}, r"task\.columns=\{'a': None\} is no table of texts$"),
         ({"colour": 1}, r"there is no setting task\.colour; Typed takes root, share, count"),
-        ({"_target_": "tasks.mine.Mine"}, r"tasks\.mine\.Mine: there is no tasks/mine\.py here"),
+        ({"_target_": "tasks.none.None_"}, r"tasks\.none\.None_: there is no tasks/none\.py"),
         ({"_target_": "mine"}, r"task\._target_=mine: there is no such subclass of Task"),
         ({"_target_": "os.system"}, r"task\._target_=os\.system: there is no such subclass"),
         ({"_target_": None}, r"names no class of a task as its _target_"),
