@@ -25,7 +25,6 @@ import torch
 import torch.distributed
 from side_by_side import GB, our_model, sizes, status, table, write
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.tensor import DTensor
 from torch.profiler import ProfilerActivity, profile
 
 from pg_transfer.adapters import AdapterSettings
@@ -35,6 +34,7 @@ from pg_transfer.training.module import TransferModule
 from pg_transfer.training.optimizer import adamw, clip_gradients
 from pg_transfer.training.recipe import Recipe
 from pg_transfer.training.sharding import COMPUTE, shard
+from pg_transfer.training.shards import piece
 from pg_transfer.training.tuning import Part, Tuning
 
 PREFIX, TEXT = 16, 32
@@ -213,11 +213,6 @@ def measured(case: dict[str, Any], group: Path, rank: int) -> None:
     resident = status("VmHWM") - before
     allocated = held + peak_of(profiled)
     print(json.dumps({"allocated": allocated, "resident": resident}))
-
-
-def piece(tensor: torch.Tensor) -> torch.Tensor:
-    """What this process has of it."""
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def peak_of(profiled: Any) -> int:

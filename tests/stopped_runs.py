@@ -68,13 +68,16 @@ def main() -> None:
 
 
 def rows(folder: Path) -> int:
-    log = folder / "metrics.csv"
-    return len(log.read_text().splitlines()) if log.exists() else 0
+    return lines(folder / "metrics.csv")
 
 
 def answered(folder: Path, name: str) -> int:
-    part = folder / "answers" / f"{name}.part.jsonl"
-    return len(part.read_text().splitlines()) if part.exists() else 0
+    return lines(folder / "answers" / f"{name}.part.jsonl")
+
+
+def lines(file: Path) -> int:
+    """How many there are so far; none without a file."""
+    return len(file.read_text().splitlines()) if file.exists() else 0
 
 
 def stop(

@@ -21,6 +21,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pg_transfer.training.streams import Shuffled
 from tests.killed_runs import difference, left_in_training
+from tests.stopped_runs import lines
 
 ROOT = Path(__file__).parents[1]
 TRAIN, VAL = 12, 5
@@ -145,10 +146,6 @@ def wait_for(process: subprocess.Popen[str], sight: Callable[[], bool]) -> None:
     while not sight():
         assert process.poll() is None and time.monotonic() < until, process.communicate()
         time.sleep(0.002)
-
-
-def lines(file: Path) -> int:
-    return len(file.read_text().splitlines()) if file.exists() else 0
 
 
 def left(run: Path) -> dict[str, list]:

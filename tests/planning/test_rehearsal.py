@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch.distributed.tensor import DTensor
 from torch.profiler import ProfilerActivity, profile
 
 from pg_transfer.adapters import AdapterSettings
@@ -19,6 +18,7 @@ from pg_transfer.training.module import TransferModule
 from pg_transfer.training.optimizer import adamw
 from pg_transfer.training.recipe import Recipe
 from pg_transfer.training.sharding import COMPUTE, shard
+from pg_transfer.training.shards import piece
 from pg_transfer.training.tuning import FULL, Part, Tuning
 
 COUNT, TEXT, PREFIX = 4, 24, 9
@@ -94,9 +94,7 @@ def allocated_by(module: TransferModule, update: Update) -> int:
 
     go()
     states = [one for state in optimizer.state.values() for one in state.values()]
-    pieces = [one.to_local() if isinstance(one, DTensor) else one for one in states]
-    pieces += [one.to_local() if isinstance(one, DTensor) else one for one in module.parameters()]
-    held = sum(one.nbytes for one in [*pieces, batch.images])
+    held = sum(piece(one).nbytes for one in [*states, *module.parameters(), batch.images])
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         go()
     events = profiled.profiler.kineto_results.events()

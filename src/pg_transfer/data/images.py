@@ -107,13 +107,11 @@ def _opened(path: Path | Content) -> Iterator[Image.Image]:
 def _reason(path: Path | Content, error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:  # a folder, or a link to itself
         return error.strerror
+    if (len(path.data) if isinstance(path, Content) else path.stat().st_size) == 0:
+        return "the file is empty"
     if isinstance(error, UnidentifiedImageError):  # whose words name an object in memory
-        return "it begins like none of these" if _size(path) else "the file is empty"
-    return "the file is empty" if _size(path) == 0 else str(error)
-
-
-def _size(path: Path | Content) -> int:
-    return len(path.data) if isinstance(path, Content) else path.stat().st_size
+        return "it begins like none of these"
+    return str(error)
 
 
 def resize(pixels: np.ndarray, size: int | tuple[int, int], *, antialias: bool) -> np.ndarray:

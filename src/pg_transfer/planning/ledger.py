@@ -21,6 +21,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from pg_transfer.training.shards import piece
+
 aten = torch.ops.aten
 INDEXING = {aten.index.Tensor, aten.index_put.default, aten.index_put_.default}
 FLOPS = {
@@ -70,8 +72,7 @@ class Ledger(TorchDispatchMode):
     def enter(self, tensors: Iterable[Tensor], kind: str) -> None:
         """Books tensors under `kind`, those that are booked already included."""
         for tensor in tensors:
-            piece = tensor.to_local() if isinstance(tensor, DTensor) else tensor
-            storage = piece.untyped_storage()
+            storage = piece(tensor).untyped_storage()
             key = storage._cdata
             if key in self._alive:
                 size, earlier = self._alive[key]

@@ -22,10 +22,7 @@ from pg_transfer.running.mixing import move_data
 from pg_transfer.running.parts import build_task
 from pg_transfer.sources.run_settings import read_run_settings, require_parts
 from pg_transfer.task import Scores
-from pg_transfer.training.weights import BEST, LAST, SUFFIXES
-
-NAMED = {"last": LAST, "best": BEST}
-"""Checkpoints of a run that need no path."""
+from pg_transfer.training.weights import CHECKPOINTS, SUFFIXES
 
 
 def evaluate(config: DictConfig) -> None:
@@ -48,10 +45,10 @@ def score(config: DictConfig, requests: Requests) -> None:
     """See `evaluate`."""
     _refuse_odd_names(config)
     checkpoint = Path(config.checkpoint)
-    if config.checkpoint not in NAMED and checkpoint.suffix not in SUFFIXES:
+    if config.checkpoint not in CHECKPOINTS and checkpoint.suffix not in SUFFIXES:
         raise ValueError(
-            f"checkpoint={checkpoint} is none of {', '.join(NAMED)}, and no path of a file that "
-            f"ends in {' or '.join(SUFFIXES)}"
+            f"checkpoint={checkpoint} is none of {', '.join(CHECKPOINTS)}, and no path of a file "
+            f"that ends in {' or '.join(SUFFIXES)}"
         )
     if config.run is None and checkpoint.suffix not in SUFFIXES:
         raise ValueError("give run=, the folder of a train.py run, or checkpoint=, a file in one")
@@ -76,8 +73,8 @@ def score(config: DictConfig, requests: Requests) -> None:
     if config.answers is not None:
         score_file(settings, Path(config.answers), config.split, folder, compared=compared)
         return
-    if config.checkpoint in NAMED:
-        checkpoint = folder / "checkpoints" / NAMED[config.checkpoint]
+    if config.checkpoint in CHECKPOINTS:
+        checkpoint = folder / "checkpoints" / CHECKPOINTS[config.checkpoint]
     run = assemble(settings, folder, checkpoint=checkpoint, requests=requests)
     name = report_name(config, run.module.decoding.label)
     report_run(run, settings, {split: run.score(split) for split in run.report}, name=name)

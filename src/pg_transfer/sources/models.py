@@ -24,9 +24,8 @@ from pg_transfer.sources.hub import hub_name, weights_folder
 from pg_transfer.sources.run_settings import CONFIG, read_run_settings, require_parts
 from pg_transfer.training.recipe import Recipe
 from pg_transfer.training.tuning import FULL, read_tuning
-from pg_transfer.training.weights import BEST, LAST, SUFFIXES, Base, fingerprint, read_weights
+from pg_transfer.training.weights import CHECKPOINTS, SUFFIXES, Base, fingerprint, read_weights
 
-CHECKPOINTS = {"last": LAST, "best": BEST}
 HALVES = ("vision", "language")
 
 

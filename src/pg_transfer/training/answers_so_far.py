@@ -14,6 +14,7 @@ from torch import nn
 from pg_transfer.process.whole_files import write_whole
 from pg_transfer.task import Example
 from pg_transfer.text.sequence import Cut
+from pg_transfer.training.shards import piece
 
 
 class Given(NamedTuple):
@@ -133,8 +134,7 @@ def digest_of_weights(model: nn.Module) -> str:
     """
     digest = sha256()
     for name, parameter in model.named_parameters():
-        values = parameter.detach()
-        values = getattr(values, "to_local", lambda values=values: values)().reshape(-1)
+        values = piece(parameter.detach()).reshape(-1)
         some = values[:: max(1, len(values) // 1000)].contiguous().cpu()
         digest.update(name.encode() + some.view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:16]

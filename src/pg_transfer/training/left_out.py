@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ class LeftOut(Callback):
         """Saves the list so far, which a run that ends early leaves as well."""
         times = checkpoint["callbacks"][self.state_key]["times"]
         if times and trainer.is_global_zero:
-            self._write({"training": self._listed(Counter(times))})
+            self._write({"training": self._listed(times)})
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on counting from there."""
@@ -99,7 +100,7 @@ class LeftOut(Callback):
             remarks[-1] += f"; the list is {self.path.name}"
         return remarks
 
-    def _listed(self, times: Counter[str]) -> dict[str, Any]:
+    def _listed(self, times: Mapping[str, int]) -> dict[str, Any]:
         return {
             name: {"times": count, "reason": self.reasons[name]}
             for name, count in sorted(times.items())

@@ -79,6 +79,11 @@ class Checkpoint:
         return (self.content["state_dict"], name) if kind == WEIGHTS else (self._states[name], kind)
 
 
+def piece(tensor: Tensor) -> Tensor:
+    """What this process has of a tensor; all of one that is not cut."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
 def write_shard(folder: Path, checkpoint: Checkpoint, *, rank: int, processes: int) -> None:
     """Writes one process's pieces, which are taken out of `checkpoint`; the first writes the rest.
 
@@ -94,8 +99,7 @@ def write_shard(folder: Path, checkpoint: Checkpoint, *, rank: int, processes: i
     pieces = {}
     for key, (there, name) in checkpoint.places():
         value = there.pop(name).detach()
-        piece = value.to_local() if isinstance(value, DTensor) else value
-        pieces[key] = piece.cpu().contiguous()
+        pieces[key] = piece(value).cpu().contiguous()
     path = folder / f"{rank:05d}-of-{processes:05d}.safetensors"
     try:
         save_file(pieces, path)

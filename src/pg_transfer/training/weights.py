@@ -19,17 +19,18 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 
 from pg_transfer.adapters.portable import readable
 from pg_transfer.model.checkpoint.names import POSITIONS
 from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.process.whole_files import whole
 from pg_transfer.training.damaged import reading, require_base, require_parts
-from pg_transfer.training.shards import LIGHTNING, WEIGHTS, Shards, read_rest, read_whole
+from pg_transfer.training.shards import LIGHTNING, WEIGHTS, Shards, piece, read_rest, read_whole
 
 LAST, BEST = "last.ckpt", "best.safetensors"
 SUFFIXES = (".ckpt", ".safetensors")
+CHECKPOINTS = {"last": LAST, "best": BEST}
+"""Those of a run that need no path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +153,7 @@ def not_finite(tensors: Iterable[tuple[str, Tensor]]) -> str:
     Of one that processes share, this one's piece is looked at.
     """
     for name, tensor in tensors:
-        values = tensor.detach()
-        values = values.to_local() if isinstance(values, DTensor) else values
+        values = piece(tensor.detach())
         # A sum is read through once, and is finite where all is.
         if not values.is_floating_point() or values.sum().isfinite():
             continue
