@@ -77,6 +77,8 @@ def test_time_by_a_run(capsys, tmp_path: Path) -> None:
     [
         (["--device", "h1000"], "--device h1000 is not known; there are h200, h100"),
         (["micro_batch=3"], "recipe.batch_size=16 is no multiple of micro_batch=3"),
+        (["model.rematerialise=6"], "rematerialise=6: the model has 5 blocks"),
+        (["model.rematerialise=-1"], "auto (as few as memory asks for), or how many"),
         (["trainer.precision=7"], "trainer.precision=7 cannot be planned for"),
         (["trainer.strategy=fsdp"], "trainer.strategy=fsdp takes cannot be planned"),
         (["trainer=fsdp", "trainer.precision=bf16-true"], "can is 32-true, bf16-mixed"),
@@ -123,15 +125,34 @@ def test_other_errors_are_left_alone() -> None:
         raise RuntimeError("something else")
 
 
+def settled(folder: Path, **changed):
+    """The sizes of a run in that folder that leaves them to the planner."""
+    from pg_transfer.running.transfer import settle_sizes
+
+    config = shapes(**changed, trainer={"accelerator": "cpu"})
+    settle_sizes(config, folder)
+    return config.micro_batch, config.model.rematerialise
+
+
 def test_micro_batch_auto(tmp_path: Path, capsys) -> None:
     """As much as fits, here a whole update; and in a run that goes on what it began with."""
-    from pg_transfer.running.transfer import micro_batch_of
+    assert settled(tmp_path, micro_batch="auto") == (16, False)
+    assert "micro_batch=16 model.rematerialise=0: it takes 0.0" in capsys.readouterr().out
+    both = {"micro_batch": "auto", "model": {"rematerialise": "auto"}}
+    assert settled(tmp_path, **both) == (16, 0)
+    OmegaConf.save(shapes(micro_batch=2, model={"rematerialise": 3}), tmp_path / "config.yaml")
+    assert settled(tmp_path, **both) == (2, 3)
+    assert settled(tmp_path, micro_batch="auto", model={"rematerialise": True}) == (2, True)
 
-    config = shapes(micro_batch="auto", trainer={"accelerator": "cpu"})
-    assert micro_batch_of(config, tmp_path) == config.recipe.batch_size == 16
-    assert "micro_batch=16: it takes 0.0" in capsys.readouterr().out
-    OmegaConf.save(shapes(micro_batch=2), tmp_path / "config.yaml")
-    assert micro_batch_of(config, tmp_path) == 2
+
+def test_as_few_blocks_twice_as_memory_asks_for(capsys) -> None:
+    """A card of 30 MB beside what is not torch's: all examples at once, three blocks twice."""
+    settings = ["task=shapes", "model.rematerialise=auto", *TINY]
+    out = printed(capsys, *settings, "--device", "1.53")
+    assert "micro-batch 16 x 1 device(s) x 1 = 16" in out
+    assert "computed twice 3 of 5 blocks" in out
+    out = printed(capsys, *settings, "micro_batch=8", "--device", "1.53")
+    assert "computed twice 0 of 5 blocks" in out
 
 
 def test_memory_that_runs_out_of_processes_that_share_the_weights() -> None:

@@ -52,7 +52,7 @@ def plan(options: argparse.Namespace) -> None:
         FileNotFoundError: there is no such run to measure by.
     """
     # Torch takes seconds.
-    from pg_transfer.planning.asked import AUTO, chosen, demands, remedies, update_of
+    from pg_transfer.planning.asked import AUTO, remedies, settled, update_of
     from pg_transfer.planning.room import asked_device, found_device, gb
     from pg_transfer.running.settings import refuse_odd_values
 
@@ -61,18 +61,16 @@ def plan(options: argparse.Namespace) -> None:
     if options.device:  # a GPU, whatever is here; what is asked for comes later, and counts
         settings.insert(0, "trainer.precision=bf16-mixed")
     config = composed(settings)
-    is_asked = any(setting.startswith("micro_batch=") for setting in settings)
-    asked = config.micro_batch if is_asked and config.micro_batch != AUTO else None
-    config.micro_batch = 1 if asked is None else asked
-    refuse_odd_values(config)
+    if not any(setting.startswith("micro_batch=") for setting in settings):
+        config.micro_batch = AUTO
+    refuse_odd_values(config, left=AUTO)
     update = update_of(config)
     device = (
         asked_device(options.device)
         if options.device
         else found_device(str(config.trainer.accelerator))
     )
-    demand = demands(update)
-    found = chosen(update, demand, device) if asked is None else demand(asked)
+    found = settled(config, device)
     steps, remark = updates_of(config, update.recipe, options.examples)
     memory = [(part, gb(size)) for part, size in found.memory.items()]
     CONSOLE.print(facts_table("memory of each device at its most", [
@@ -89,6 +87,7 @@ def plan(options: argparse.Namespace) -> None:
         ("parameters", f"{found.parameters:,}, of which {found.learning:,} learn"),
         ("micro-batch", f"{found.micro_batch} x {update.processes} device(s) x {found.passes}"
          f" = {update.recipe.batch_size}"),
+        ("computed twice", f"{found.twice} of {update.config.blocks} blocks"),
         ("updates", remark if steps is None else f"{steps:,} ({remark})"),
         ("computed", f"{computed} TFLOP an update"),
         ("time", time),
@@ -131,13 +130,14 @@ def published_sizes(config: DictConfig) -> dict[str, int]:
 
 def duration(run: Path, flops: int, steps: int | None) -> str:
     """How long the updates take at the speed of a run, evaluation left out."""
-    from pg_transfer.planning.asked import demands, update_of
+    from pg_transfer.planning.asked import update_of
+    from pg_transfer.planning.rehearsal import rehearse
     from pg_transfer.planning.room import gb
 
     settings = read_run_settings(run, builds=False)
     reached = measured(run)
     update = update_of(settings)
-    there = demands(update)(settings.micro_batch)
+    there = rehearse(update, settings.micro_batch)
     an_image = there.flops * update.processes / update.recipe.batch_size
     speed = an_image * reached.images_per_second
     seconds = flops / speed

@@ -119,11 +119,8 @@ def composed(settings: list[str]) -> tuple[Search, DictConfig]:
             config = compose("train", overrides=["run=trial", *example])
             refuse_secrets(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
             configs.append(config)
-            tried = config.copy()
-            if tried.micro_batch == AUTO:
-                tried.micro_batch = 1
-            refuse_odd_values(with_components(tried))
-            Recipe(**OmegaConf.to_container(tried.recipe, resolve=True))  # type: ignore[arg-type]
+            refuse_odd_values(with_components(config), left=AUTO)
+            Recipe(**OmegaConf.to_container(config.recipe, resolve=True))  # type: ignore[arg-type]
     return search, configs[0]
 
 

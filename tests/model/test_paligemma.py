@@ -108,10 +108,12 @@ def test_an_image_of_another_size_is_refused(model, inputs) -> None:
         model(**dict(inputs, images=inputs["images"][..., :42, :42]))
 
 
-def test_rematerialising_changes_no_gradient(toy, random_model, inputs) -> None:
+@pytest.mark.parametrize("rematerialise", [1, 2, 3, True])
+def test_rematerialising_changes_no_gradient(toy, random_model, inputs, rematerialise) -> None:
+    """Of two blocks in either tower none, or so many from the first of the image encoder on."""
     gradients = []
-    for rematerialise in (False, True):
-        model = PaliGemma(toy, rematerialise=rematerialise)
+    for again in (False, rematerialise):
+        model = PaliGemma(toy, rematerialise=again)
         model.load_state_dict(random_model(toy).state_dict())
         model(**inputs)[:, :9].square().sum().backward()
         gradients.append([parameter.grad for parameter in model.parameters()])

@@ -45,6 +45,7 @@ def lora(**chosen) -> Tuning:
 CASES = {
     "full": UPDATE,
     "blocks twice": replace(UPDATE, rematerialise=True),
+    "some blocks twice": replace(UPDATE, rematerialise=3),
     "one pass": replace(UPDATE, recipe=replace(RECIPE, batch_size=COUNT)),
     "dropout": replace(UPDATE, config=released("tiny", resolution=112, dropout=0.1)),
     "Gemma 2": replace(UPDATE, config=GEMMA_2),
@@ -52,6 +53,7 @@ CASES = {
     "dora, blocks twice": replace(UPDATE, tuning=lora(kind="dora"), rematerialise=True),
     "frozen vision": replace(UPDATE, tuning=Tuning(vision=Part(mode="frozen"))),
     "bfloat16 compute": replace(UPDATE, precision="bf16-mixed"),
+    "lora, bfloat16 compute": replace(UPDATE, precision="bf16-mixed", tuning=lora()),
 }
 SHARED = {
     name: replace(

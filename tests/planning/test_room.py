@@ -16,7 +16,9 @@ def demand_of(bytes_of):
     def demand(size: int) -> Demand:
         asked.append(size)
         memory = {"weights": bytes_of(size)}
-        return Demand(micro_batch=size, passes=1, parameters=1, learning=1, memory=memory, flops=1)
+        return Demand(
+            micro_batch=size, passes=1, twice=0, parameters=1, learning=1, memory=memory, flops=1
+        )
 
     return demand, asked
 

@@ -247,7 +247,7 @@ def test_adapters_learn_and_the_base_stays(kind: str, dtype: str) -> None:
     if kind == "qlora":
         pytest.importorskip("bitsandbytes")
     settings = AdapterSettings(kind=kind, rank=8, dropout=0.0)
-    tuning = Tuning(adapters=settings, adapters_lr=1e-2, frozen_dtype=dtype)
+    tuning = Tuning(adapters=settings, adapters_lr=5e-3, frozen_dtype=dtype)
     start = tiny()
     tuning.store(start, RECIPE)
     tuning.apply(start, RECIPE)

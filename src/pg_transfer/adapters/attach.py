@@ -200,6 +200,17 @@ def inject(model: PaliGemma, settings: AdapterSettings, names: list[str]) -> Non
     for name, parameter in model.named_parameters():
         if is_adapter(name):
             parameter.data = parameter.data.float()
+    if settings.kind != "dora":  # whose lengths would be compared in what it is given
+        for _, layer in _layers(model):
+            layer.register_forward_pre_hook(_cast_once)
+
+
+def _cast_once(layer: Any, given: tuple[Any, ...]) -> None:
+    """Keeps PEFT from casting what the adapter reads to its float32 where autocast casts it back.
+
+    Each adapter would keep a copy of its own for the gradient.
+    """
+    layer.cast_input_dtype_enabled = not torch.is_autocast_enabled(given[0].device.type)
 
 
 @torch.no_grad()

@@ -64,6 +64,11 @@ class PaliGemmaConfig:
     vision: VisionConfig
     language: LanguageConfig
 
+    @property
+    def blocks(self) -> int:
+        """Of both."""
+        return self.vision.depth + self.language.depth
+
 
 SO400M = VisionConfig(width=1152, depth=27, heads=16, mlp=4304)
 

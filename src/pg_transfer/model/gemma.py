@@ -15,6 +15,8 @@ from torch.utils.checkpoint import checkpoint
 
 from pg_transfer.model.attention import Sight, attend
 from pg_transfer.model.config import LanguageConfig
+from pg_transfer.model.precision import product_dtype
+from pg_transfer.model.recomputing import recomputing
 
 ROPE_BASE = 10_000.0
 
@@ -102,6 +104,7 @@ class Attention(nn.Module):
     ) -> Tensor:
         """[B, L, D] to [B, L', D], of the last tokens, as many as `sights` speak of."""
         queries = sum(sight.queries for sight in sights)
+        x = x.to(product_dtype(x))
         query, key, value = (
             projection(tokens).unflatten(-1, (-1, self.head_width)).transpose(1, 2)
             for projection, tokens in (
@@ -116,18 +119,33 @@ class Attention(nn.Module):
         return self.o_proj(read)
 
 
-class MLP(nn.Module):
-    """gelu(x gate) * (x up), down."""
+def gelu(x: Tensor) -> Tensor:
+    """Its approximation by a tanh."""
+    return F.gelu(x, approximate="tanh")
 
-    def __init__(self, width: int, hidden: int) -> None:
+
+class MLP(nn.Module):
+    """gelu(x gate) * (x up), down.
+
+    Hidden layers are most of what a block would keep for its gradient, 8 times as wide as the
+    stream: of four, the two that no product is needed for are made again.
+    """
+
+    def __init__(self, width: int, hidden: int, *, recomputes: bool) -> None:
         super().__init__()
+        self.recomputes = recomputes
         self.gate_proj = nn.Linear(width, hidden, bias=False)
         self.up_proj = nn.Linear(width, hidden, bias=False)
         self.down_proj = nn.Linear(hidden, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, L, D] to [B, L, D]."""
-        return self.down_proj(F.gelu(self.gate_proj(x), approximate="tanh") * self.up_proj(x))
+        x = x.to(product_dtype(x))
+        gate, up = self.gate_proj(x), self.up_proj(x)
+        with recomputing(self.recomputes) as again:
+            opened = again(gelu(gate), gelu, gate)
+            hidden = again(opened * up, torch.mul, opened, up)
+            return self.down_proj(hidden)
 
 
 class Block(nn.Module):
@@ -135,14 +153,20 @@ class Block(nn.Module):
 
     Gemma 2 also norms what each branch returns. Its dropout stands behind that norm in the
     attention branch and before it in the MLP branch; so it does in the reference.
+
+    Args:
+        config: the numbers.
+        layer: place in the stack.
+        rematerialise: its gradient computes it again, and nothing inside it is kept.
     """
 
-    def __init__(self, config: LanguageConfig, layer: int) -> None:
+    def __init__(self, config: LanguageConfig, layer: int, *, rematerialise: bool) -> None:
         super().__init__()
+        self.rematerialise = rematerialise
         self.dropout = config.dropout
         self.post_norms = config.post_norms
         self.self_attn = Attention(config, layer)
-        self.mlp = MLP(config.width, config.mlp)
+        self.mlp = MLP(config.width, config.mlp, recomputes=not rematerialise)
         self.input_layernorm = RMSNorm(config.width)
         self.post_attention_layernorm = RMSNorm(config.width)
         if config.post_norms:
@@ -175,15 +199,18 @@ class Gemma(nn.Module):
 
     Args:
         config: the numbers.
-        rematerialise: keep no activations inside a block; compute them again for the gradient.
+        rematerialise: of so many blocks, the first ones, keep no activations; compute them again
+            for the gradient.
     """
 
-    def __init__(self, config: LanguageConfig, *, rematerialise: bool = False) -> None:
+    def __init__(self, config: LanguageConfig, *, rematerialise: int = 0) -> None:
         super().__init__()
         self.config = config
-        self.rematerialise = rematerialise
         self.embed_tokens = nn.Embedding(config.vocabulary, config.width)
-        self.layers = nn.ModuleList(Block(config, layer) for layer in range(config.depth))
+        self.layers = nn.ModuleList(
+            Block(config, layer, rematerialise=layer < rematerialise)
+            for layer in range(config.depth)
+        )
         self.norm = RMSNorm(config.width)
 
     def embed(self, tokens: Tensor) -> Tensor:
@@ -217,7 +244,7 @@ class Gemma(nn.Module):
         filled = x.shape[1]
         for block in self.layers:
             seen = sights if block is not self.layers[-1] else sights[-1:]
-            if self.rematerialise and torch.is_grad_enabled():
+            if block.rematerialise and torch.is_grad_enabled():
                 x = checkpoint(block, x, angles, seen, cache, use_reentrant=False)
             else:
                 x = block(x, angles, seen, cache)

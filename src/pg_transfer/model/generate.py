@@ -10,6 +10,7 @@ from torch import Tensor
 from pg_transfer.model.attention import Sight
 from pg_transfer.model.gemma import Cache
 from pg_transfer.model.paligemma import PaliGemma
+from pg_transfer.model.precision import product_dtype
 from pg_transfer.model.sampling import probabilities
 
 
@@ -64,9 +65,8 @@ class Continuation:
         is_written = (slots < self._ends[:, None]) | (slots >= self._prompt)
         self._is_written = is_written[:, None, None]
         self._is_even = bool((lengths == tokens.shape[1]).all())
-        self._cache = Cache(
-            model.config.language, batch=rows, slots=len(slots), like=_key_like(model, x)
-        )
+        like = x.new_empty(0, dtype=product_dtype(model.lm_head.weight))
+        self._cache = Cache(model.config.language, batch=rows, slots=len(slots), like=like)
         runs = image_tokens.shape[1], tokens.shape[1]
         sights = [self._whole(queries, self._prompt) for queries in runs]
         features = model.language(
@@ -187,10 +187,3 @@ def worth_keeping(goes_on: Tensor) -> Tensor | None:
 def capped(logits: Tensor, softcap: float | None) -> Tensor:
     """`logits` squashed into -softcap..softcap, or as they are."""
     return logits if softcap is None else softcap * torch.tanh(logits / softcap)
-
-
-def _key_like(model: PaliGemma, x: Tensor) -> Tensor:
-    """A tensor in the dtype that keys come out of their projection with."""
-    if torch.is_autocast_enabled(x.device.type):
-        return x.new_empty(0, dtype=torch.get_autocast_dtype(x.device.type))
-    return x.new_empty(0, dtype=model.lm_head.weight.dtype)

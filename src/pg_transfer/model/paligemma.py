@@ -73,11 +73,12 @@ class Projector(nn.Module):
 class Parts(nn.Module):
     """The three parts, under the names that transformers gives them."""
 
-    def __init__(self, config: PaliGemmaConfig, rematerialise: bool) -> None:
+    def __init__(self, config: PaliGemmaConfig, rematerialise: int) -> None:
         super().__init__()
         self.vision_tower = SigLIP(config.vision, rematerialise=rematerialise)
         self.multi_modal_projector = Projector(config.vision.width, config.language.width)
-        self.language_model = Gemma(config.language, rematerialise=rematerialise)
+        remaining = rematerialise - config.vision.depth
+        self.language_model = Gemma(config.language, rematerialise=remaining)
 
 
 class PaliGemma(nn.Module):
@@ -88,13 +89,19 @@ class PaliGemma(nn.Module):
 
     Args:
         config: the numbers.
-        rematerialise: trade compute for memory, block by block, as the reference does.
+        rematerialise: trade compute for memory, block by block: of so many, the image encoder's
+            first, the gradient computes again what is inside; True for all, as the reference does.
+
+    Raises:
+        ValueError: to be computed again are more blocks than there are.
     """
 
-    def __init__(self, config: PaliGemmaConfig, *, rematerialise: bool = False) -> None:
+    def __init__(self, config: PaliGemmaConfig, *, rematerialise: bool | int = False) -> None:
         super().__init__()
+        if rematerialise > config.blocks:
+            raise ValueError(f"rematerialise={rematerialise}: the model has {config.blocks} blocks")
         self.config = config
-        self.model = Parts(config, rematerialise)
+        self.model = Parts(config, config.blocks if rematerialise is True else int(rematerialise))
         self.lm_head = nn.Linear(config.language.width, config.language.vocabulary, bias=False)
         self.tie()
 

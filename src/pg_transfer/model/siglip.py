@@ -11,6 +11,8 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from pg_transfer.model.config import VisionConfig
+from pg_transfer.model.precision import product_dtype
+from pg_transfer.model.recomputing import recomputing
 
 
 class LayerNorm(nn.LayerNorm):
@@ -36,6 +38,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, N, V] to [B, N, V]."""
+        x = x.to(product_dtype(x))
         query, key, value = (
             projection(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for projection in (self.q_proj, self.k_proj, self.v_proj)
@@ -44,30 +47,44 @@ class Attention(nn.Module):
         return self.out_proj(mixed.transpose(1, 2).flatten(-2))
 
 
-class MLP(nn.Module):
-    """Two layers around a tanh-approximated GELU."""
+def gelu(x: Tensor) -> Tensor:
+    """Its approximation by a tanh."""
+    return F.gelu(x, approximate="tanh")
 
-    def __init__(self, width: int, hidden: int, dropout: float) -> None:
+
+class MLP(nn.Module):
+    """Two layers around a tanh-approximated GELU, whose result is made again for the gradient."""
+
+    def __init__(self, width: int, hidden: int, dropout: float, *, recomputes: bool) -> None:
         super().__init__()
+        self.recomputes = recomputes
         self.fc1 = nn.Linear(width, hidden)
         self.fc2 = nn.Linear(hidden, width)
         self.dropout = dropout
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, N, V] to [B, N, V]."""
-        hidden = F.gelu(self.fc1(x), approximate="tanh")
-        return self.fc2(F.dropout(hidden, self.dropout, self.training))
+        hidden = self.fc1(x)
+        with recomputing(self.recomputes) as again:
+            opened = again(gelu(hidden), gelu, hidden)
+            return self.fc2(F.dropout(opened, self.dropout, self.training))
 
 
 class Block(nn.Module):
-    """x += attention(norm(x)); x += mlp(norm(x))."""
+    """x += attention(norm(x)); x += mlp(norm(x)).
 
-    def __init__(self, config: VisionConfig) -> None:
+    Args:
+        config: the numbers.
+        rematerialise: its gradient computes it again, and nothing inside it is kept.
+    """
+
+    def __init__(self, config: VisionConfig, *, rematerialise: bool) -> None:
         super().__init__()
+        self.rematerialise = rematerialise
         self.layer_norm1 = LayerNorm(config.width, eps=1e-6)
         self.self_attn = Attention(config.width, config.heads)
         self.layer_norm2 = LayerNorm(config.width, eps=1e-6)
-        self.mlp = MLP(config.width, config.mlp, config.dropout)
+        self.mlp = MLP(config.width, config.mlp, config.dropout, recomputes=not rematerialise)
         self.dropout = config.dropout
 
     def forward(self, x: Tensor) -> Tensor:
@@ -102,9 +119,11 @@ class Embeddings(nn.Module):
 class Encoder(nn.Module):
     """The stack of blocks."""
 
-    def __init__(self, config: VisionConfig) -> None:
+    def __init__(self, config: VisionConfig, *, rematerialise: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(Block(config) for _ in range(config.depth))
+        self.layers = nn.ModuleList(
+            Block(config, rematerialise=layer < rematerialise) for layer in range(config.depth)
+        )
 
 
 class SigLIP(nn.Module):
@@ -112,14 +131,14 @@ class SigLIP(nn.Module):
 
     Args:
         config: the numbers.
-        rematerialise: keep no activations inside a block; compute them again for the gradient.
+        rematerialise: of so many blocks, the first ones, keep no activations; compute them again
+            for the gradient.
     """
 
-    def __init__(self, config: VisionConfig, *, rematerialise: bool = False) -> None:
+    def __init__(self, config: VisionConfig, *, rematerialise: int = 0) -> None:
         super().__init__()
-        self.rematerialise = rematerialise
         self.embeddings = Embeddings(config)
-        self.encoder = Encoder(config)
+        self.encoder = Encoder(config, rematerialise=rematerialise)
         self.post_layernorm = LayerNorm(config.width, eps=1e-6)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -130,7 +149,7 @@ class SigLIP(nn.Module):
         """
         x = self.embeddings(images)
         for block in self.encoder.layers:
-            if self.rematerialise and torch.is_grad_enabled():
+            if block.rematerialise and torch.is_grad_enabled():
                 x = checkpoint(block, x, use_reentrant=False)
             else:
                 x = block(x)

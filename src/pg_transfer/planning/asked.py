@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, cast
 
 import torch
@@ -12,15 +12,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.adapters import AdapterSettings
 from pg_transfer.model.config import released
+from pg_transfer.planning.blocks import fewest, quickest
 from pg_transfer.planning.rehearsal import Demand, Update, rehearse
-from pg_transfer.planning.room import Device, found_device, gb, largest
+from pg_transfer.planning.room import Device, gb, largest
 from pg_transfer.training.recipe import Recipe
 from pg_transfer.training.sharding import FullySharded
 from pg_transfer.training.tuning import Tuning, read_tuning
 
 SHARED = FullySharded.__qualname__
 AUTO = "auto"
-"""The micro-batch that is left to the planner."""
+"""A micro-batch, or blocks to compute twice, that are left to the planner."""
 
 
 def update_of(config: DictConfig) -> Update:
@@ -31,7 +32,7 @@ def update_of(config: DictConfig) -> Update:
     """
     settings = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     recipe, trainer = Recipe(**settings["recipe"]), settings["trainer"]
-    strategy = trainer["strategy"]
+    strategy, again = trainer["strategy"], settings["model"]["rematerialise"]
     shares_weights = isinstance(strategy, dict) and strategy["_target_"].endswith(SHARED)
     if not shares_weights and (not isinstance(strategy, str) or "fsdp" in strategy):
         raise ValueError(
@@ -44,7 +45,7 @@ def update_of(config: DictConfig) -> Update:
         ),
         recipe=recipe,
         tuning=read_tuning(settings["tuning"]),
-        rematerialise=settings["model"]["rematerialise"],
+        rematerialise=True if again == AUTO else again,
         precision=str(trainer["precision"]),
         processes=processes_of(trainer),
         shares_weights=shares_weights,
@@ -62,24 +63,35 @@ def processes_of(trainer: dict[str, Any]) -> int:
     return int(devices) * nodes
 
 
-def demands(update: Update) -> Callable[[int], Demand]:
-    """What the update takes with micro-batches of a size; of each size it is found out once."""
-    return cache(lambda micro_batch: rehearse(update, micro_batch))
+Demands = Callable[[int, int], Demand]
+"""What an update takes with micro-batches of a size and so many blocks computed twice."""
 
 
-def settled_micro_batch(config: DictConfig) -> tuple[Demand, Device]:
-    """The largest micro-batch that the device of this run has room for.
+def demands(update: Update) -> Demands:
+    """What the update takes; each is found out once."""
+    return cache(lambda size, twice: rehearse(replace(update, rematerialise=twice), size))
+
+
+def settled(config: DictConfig, device: Device) -> Demand:
+    """What the run with these settings takes, with numbers for what they leave to the planner.
 
     Raises:
         ValueError: there is no room for one example, or the batch cannot be shared.
     """
     update = update_of(config)
-    device = found_device(str(config.trainer.accelerator))
-    return chosen(update, demands(update), device), device
+    demand = demands(update)
+    leaves_blocks = config.model.rematerialise == AUTO
+    if config.micro_batch == AUTO:
+        return largest_or_quickest(update, demand, device, leaves_blocks=leaves_blocks)
+    if leaves_blocks:
+        return fewest(update.twice, device.room, partial(demand, config.micro_batch))
+    return demand(config.micro_batch, update.twice)
 
 
-def chosen(update: Update, demand: Callable[[int], Demand], device: Device) -> Demand:
-    """The demand of the largest micro-batch that a device has room for.
+def largest_or_quickest(
+    update: Update, demand: Demands, device: Device, *, leaves_blocks: bool
+) -> Demand:
+    """The demand of the largest micro-batch there is room for; or, of both, of the quickest.
 
     Raises:
         ValueError: there is no room for one example, or the batch cannot be shared.
@@ -90,8 +102,11 @@ def chosen(update: Update, demand: Callable[[int], Demand], device: Device) -> D
             f"recipe.batch_size={whole} cannot be shared by {processes} processes: take another "
             f"number of devices"
         )
+    share, room = whole // processes, device.room
     try:
-        return largest(whole // processes, device.room, demand)
+        if leaves_blocks:
+            return quickest(share, update.tokens, update.twice, room, demand)
+        return largest(share, room, lambda size: demand(size, update.twice))
     except ValueError as error:
         raise ValueError(
             f"{error} on {device.name} ({gb(device.bytes)}): {remedies(update)}"
@@ -104,7 +119,7 @@ def remedies(update: Update, *, micro_batch: int = 1) -> str:
     smaller = [size for size in range(1, micro_batch) if micro_batch % size == 0]
     if smaller:
         ways.append((f"micro_batch={smaller[-1]}", update, smaller[-1]))
-    if not update.rematerialise:
+    if update.twice < update.config.blocks:
         ways.append(("model.rematerialise=true", replace(update, rematerialise=True), micro_batch))
     if update.tuning.adapters is None:
         kept = "float32" if update.precision == "32-true" else "bfloat16"

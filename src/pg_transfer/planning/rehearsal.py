@@ -48,7 +48,7 @@ class Update:
         config: the model's numbers.
         recipe: of the run.
         tuning: what learns.
-        rematerialise: blocks are computed again for their gradients.
+        rematerialise: how many blocks are computed again for their gradients; True for all.
         precision: Lightning's word for it, of `PRECISIONS`.
         processes: that share an update.
         shares_weights: of which each holds a piece of the weights (FSDP), and not all of them.
@@ -60,12 +60,23 @@ class Update:
     config: PaliGemmaConfig
     recipe: Recipe
     tuning: Tuning
-    rematerialise: bool
+    rematerialise: bool | int
     precision: str
     processes: int = 1
     shares_weights: bool = False
     prefix: int = 3
     text: int | None = None
+
+    @property
+    def twice(self) -> int:
+        """Blocks that are computed again for their gradients."""
+        return self.config.blocks if self.rematerialise is True else int(self.rematerialise)
+
+    @property
+    def tokens(self) -> int:
+        """Of every example, those of its image included."""
+        text = self.recipe.text_length + 1 if self.text is None else self.text
+        return self.config.vision.image_tokens + text
 
     def __post_init__(self) -> None:
         there_are = tuple(COMPUTE) if self.shares_weights else PRECISIONS
@@ -83,6 +94,7 @@ class Demand:
     Attributes:
         micro_batch: examples per forward pass.
         passes: forward passes per update.
+        twice: blocks that are computed again for their gradients.
         parameters: weights, adapters included.
         learning: those of them that learn.
         memory: bytes by `PARTS` at the moment when they are the most.
@@ -91,6 +103,7 @@ class Demand:
 
     micro_batch: int
     passes: int
+    twice: int
     parameters: int
     learning: int
     memory: dict[str, int]
@@ -170,6 +183,7 @@ def _gone_through(update: Update, micro_batch: int, mesh: DeviceMesh | None = No
     return Demand(
         micro_batch=micro_batch,
         passes=passes,
+        twice=update.twice,
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         learning=sum(parameter.numel() for parameter in learning),
         memory=memory,
@@ -191,7 +205,7 @@ def _leave_values(module: nn.Module) -> None:
 
 def _batch(update: Update, images: torch.Tensor) -> Batch:
     """Texts of the longest kind, the first with another prefix, as prefixes mostly differ."""
-    text = update.recipe.text_length + 1 if update.text is None else update.text
+    text = update.tokens - update.config.vision.image_tokens
     micro_batch = len(images)
     prefixes = torch.full((micro_batch,), update.prefix)
     if micro_batch > 1:

@@ -86,6 +86,11 @@ def found_device(accelerator: str = "auto") -> Device:
     return Device("this machine, without a GPU", memory, int(memory * USABLE_OF_MACHINE))
 
 
+def cuts(share: int) -> list[int]:
+    """The micro-batches that so many examples can be cut into evenly, from 1 up."""
+    return [size for size in range(1, share + 1) if share % size == 0]
+
+
 def largest(share: int, room: int, demand: Callable[[int], Demand]) -> Demand:
     """The demand of the largest micro-batch that `room` bytes hold.
 
@@ -101,14 +106,13 @@ def largest(share: int, room: int, demand: Callable[[int], Demand]) -> Demand:
     Raises:
         ValueError: there is no room for a single example.
     """
-    sizes = [size for size in range(1, share + 1) if share % size == 0]
     known = [demand(1)]
     if known[0].peak > room:
         raise ValueError(
             f"a single example at a time takes {gb(known[0].peak)}, and there is room for "
             f"{gb(room)}"
         )
-    untried = sizes[1:]
+    untried = cuts(share)[1:]
     while untried:
         size = untried[0]
         if len(known) > 1:

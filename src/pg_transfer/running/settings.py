@@ -92,8 +92,7 @@ MOST_SEED = 2**63 - 1
 """What torch's generators take."""
 
 TABLES = ("recipe", "splits", "model", "trainer", "task")
-SWITCHES = ("preview", "score_before", "model.rematerialise", "model.resample", "antialias.train",
-            "antialias.evaluate")  # fmt: skip
+SWITCHES = ("preview", "score_before", "model.resample", "antialias.train", "antialias.evaluate")
 PLACES = {"image_cache": (str,), "model.weights": (str, DictConfig), "model.mask_codec": (str,),
           "model.tokenizer": (str, DictConfig)}  # fmt: skip
 """What names a file or folder, and what else may stand for it."""
@@ -101,10 +100,14 @@ PLACES = {"image_cache": (str,), "model.weights": (str, DictConfig), "model.mask
 CHOICES = {"on_cut": ("report", "error"), "on_error": ("stop", "skip")}
 
 
-def refuse_odd_values(config: DictConfig) -> None:
+def refuse_odd_values(config: DictConfig, *, left: str | None = None) -> None:
     """Raises ValueError if a setting at the root is no number, too small or none of its choices.
 
     And if `splits` does not name splits.
+
+    Args:
+        config: of a run.
+        left: the word that may stand for a size which is left to the planner, if it may.
     """
     for name in TABLES:
         if not isinstance(config.get(name), DictConfig):
@@ -113,12 +116,20 @@ def refuse_odd_values(config: DictConfig) -> None:
             )
     for name, least in LEAST.items():
         value = config.get(name, least)  # runs of earlier versions do not have all of them
+        if name == "micro_batch" and value == left is not None:
+            continue
         if type(value) is not int or value < least:
             raise ValueError(f"{name}={value} is no whole number from {least} up")
     for name in SWITCHES:
         # Of one flag for both, `read_antialias` tells more.
         if (value := _found(config, name)) not in (None, True, False) or type(value) is int:
             raise ValueError(f"{name}={value} is neither true nor false")
+    again = config.model.get("rematerialise")
+    if again not in (None, True, False, left) and (type(again) is not int or again < 0):
+        raise ValueError(
+            f"model.rematerialise={again}: it is true (all blocks are computed twice), false "
+            f"(none), auto (as few as memory asks for), or how many"
+        )
     for name, kinds in PLACES.items():
         if (value := _found(config, name)) is not None and not isinstance(value, kinds):
             raise ValueError(f"{name}={value} is no name of a file or folder")

@@ -11,8 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.display.preview import printed, read_lessons, write_preview
 from pg_transfer.display.summary import show_end
-from pg_transfer.planning.asked import AUTO, settled_micro_batch
-from pg_transfer.planning.room import gb
+from pg_transfer.planning.asked import AUTO, settled
+from pg_transfer.planning.room import found_device, gb
 from pg_transfer.planning.shortage import by_part, shortage_explained
 from pg_transfer.process.console import CONSOLE, end_stopped, facts_table, say, score_table
 from pg_transfer.process.replacing import settle
@@ -72,8 +72,7 @@ def train_and_score(config: DictConfig, folder: Path, requests: Requests) -> flo
     try:
         require_one_folder()
         resolved = resolve(config, folder)
-        if resolved.micro_batch == AUTO:
-            resolved.micro_batch = micro_batch_of(resolved, folder)
+        settle_sizes(resolved, folder)
         if resolved.preview:
             preview(resolved, folder)
             return None
@@ -133,22 +132,34 @@ def why_it_ended_early(run: Run) -> str:
     return "" if is_whole or run.watchers.stopper is None else run.watchers.stopper.reason
 
 
-def micro_batch_of(config: DictConfig, folder: Path) -> int:
-    """That of the run in the folder, if there is one; else the largest that there is room for.
+def settle_sizes(config: DictConfig, folder: Path) -> None:
+    """Puts numbers in the place of a micro-batch and blocks twice that are left to the planner.
+
+    They are those of the run in the folder, if there is one.
 
     Raises:
         ValueError: there is no room for one example.
     """
+    left = [
+        (table, name) for table, name in ((config, "micro_batch"), (config.model, "rematerialise"))
+        if table[name] == AUTO
+    ]  # fmt: skip
+    if not left:
+        return
     if (folder / CONFIG).is_file():
-        return parse_settings(folder / CONFIG).micro_batch
-    config.micro_batch = 1
-    refuse_odd_values(config)
-    demand, device = settled_micro_batch(config)
-    say(
-        f"micro_batch={demand.micro_batch}: it takes {by_part(demand)}, and there is room for "
-        f"{gb(device.room)} on {device.name}"
-    )
-    return demand.micro_batch
+        earlier = parse_settings(folder / CONFIG)
+        found = {"micro_batch": earlier.micro_batch, "rematerialise": earlier.model.rematerialise}
+    else:
+        refuse_odd_values(config, left=AUTO)
+        device = found_device(str(config.trainer.accelerator))
+        demand = settled(config, device)
+        found = {"micro_batch": demand.micro_batch, "rematerialise": demand.twice}
+        say(
+            f"micro_batch={demand.micro_batch} model.rematerialise={demand.twice}: it takes "
+            f"{by_part(demand)}, and there is room for {gb(device.room)} on {device.name}"
+        )
+    for table, name in left:
+        table[name] = found[name]
 
 
 def score_before(run: Run, *, is_done: bool) -> dict[str, Scores]:
