@@ -18,6 +18,16 @@ for one in "224 64" "448 16" "896 2"; do
     python benchmarks/training_step.py $gpu --precision bf16-mixed --rematerialise --apart \
         --resolutions "$1" --batches "$2" --name "training_step-paligemma_3b-$1-ours" --sides ours
 done
+# Ours with no block computed twice: the planner finds 55 to 57 GB, and 47 with all twice.
+for one in "224 16" "448 4" "896 1"; do
+    set -- $one
+    python benchmarks/training_step.py $gpu --precision bf16-mixed --rematerialise --twice 0 --apart \
+        --resolutions "$1" --batches "$2" --name "training_step-paligemma_3b-$1-once" --sides ours
+done
+# Adapters.
+python benchmarks/training_step.py $gpu --precision bf16-mixed --tuning lora --apart \
+    --resolutions 448 --batches 4 --tolerance 2e-2 --name "training_step-paligemma_3b-448-lora" \
+    --sides ours transformers "transformers, suffix logits"
 # Answers, at each resolution that questions are asked at.
 for one in "224 64" "448 32" "896 8"; do
     set -- $one

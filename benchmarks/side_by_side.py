@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import platform
@@ -91,9 +92,19 @@ def their_model(config: PaliGemmaConfig, device: str) -> Any:
         # It has no sdpa for Gemma 2.
         attn_implementation="eager" if language.attention_softcap else "sdpa",
     )
-    model = transformers.PaliGemmaForConditionalGeneration(settings).to(device)
-    model.load_state_dict(our_model(config, device).state_dict())
-    return model
+    build = transformers.PaliGemmaForConditionalGeneration
+    with torch.device("meta"):  # so that one set of weights is all that is ever there
+        model = build(settings)
+    model.load_state_dict(our_model(config, device).state_dict(), assign=True)
+    model.tie_weights()
+    # Buffers that no checkpoint has are the same in a model of one block.
+    settings = copy.deepcopy(settings)
+    settings.text_config.num_hidden_layers = settings.vision_config.num_hidden_layers = 1
+    settings.text_config.vocab_size = 8
+    for name, buffer in build(settings).named_buffers():
+        owner, _, last = name.rpartition(".")
+        model.get_submodule(owner)._buffers[last] = buffer.to(device)
+    return model.requires_grad_(True)
 
 
 def their_inputs(config: PaliGemmaConfig, tokens: torch.Tensor) -> torch.Tensor:

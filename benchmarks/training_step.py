@@ -1,11 +1,13 @@
-"""A full fine-tuning step, side by side with transformers: the same weights, batch and loss.
+"""A fine-tuning step, side by side with transformers: the same weights, batch and loss.
 
     python benchmarks/training_step.py                                    # the small model, CPU
     python benchmarks/training_step.py --device cuda --size paligemma_3b --precision bf16-mixed \
         --resolutions 224 448 896 --batches 32 8 2 --rematerialise --apart
+    python benchmarks/training_step.py --size paligemma_3b --tuning lora --resolutions 224 \
+        --batches 1 --apart                                               # of full size, 24 GB
 
 A step is forward, backward, clipping, AdamW (fused) and freeing the gradients. transformers runs
-its best setting that is correct: sdpa with token types, its own loss. Linux.
+its best setting that is correct: sdpa with token types, its own loss; adapters by PEFT. Linux.
 """
 
 from __future__ import annotations
@@ -19,11 +21,16 @@ from statistics import median
 from typing import Any
 
 import torch
+from peft import LoraConfig, inject_adapter_in_model
 from side_by_side import measure, our_model, serve, sizes, table, their_inputs, their_model, write
 
+from pg_transfer.adapters import AdapterSettings, is_adapter
+from pg_transfer.adapters.attach import TARGETS
 from pg_transfer.model.config import SIZES, PaliGemmaConfig
+from pg_transfer.training.tuning import Part, Tuning
 
 PREFIX, SUFFIX = 16, 16
+ADAPTED = ("vision", "language")
 BATCHES = {224: 4, 448: 2, 896: 1}
 SIDES = ("ours", "transformers", "transformers, suffix logits")
 TFLOPS = {"NVIDIA H200": 989.0, "NVIDIA H100 80GB HBM3": 989.0, "NVIDIA A100-SXM4-80GB": 312.0}
@@ -40,7 +47,8 @@ def main() -> None:
         common = {
             "size": options.size, "resolution": resolution, "batch": batch,
             "device": options.device, "precision": options.precision,
-            "rematerialise": options.rematerialise,
+            "rematerialise": options.rematerialise, "twice": options.twice,
+            "tuning": options.tuning,
         }  # fmt: skip
         found = measure(
             __file__, [common | {"side": side} for side in options.sides],
@@ -49,7 +57,7 @@ def main() -> None:
         losses = [repetitions[0]["value"] for repetitions in found]
         if not all(math.isclose(loss, losses[0], rel_tol=options.tolerance) for loss in losses):
             raise SystemExit(f"the sides are not at the same: losses {losses} at {resolution} px")
-        flops = model_flops(sizes(options.size, resolution), batch)
+        flops = model_flops(sizes(options.size, resolution), batch, tuning=options.tuning)
         for side, repetitions in zip(options.sides, found, strict=True):
             row = summary(repetitions) | {"flops": flops, "repetitions": repetitions}
             rows.append(common | {"side": side} | row)
@@ -69,7 +77,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batches", type=int, nargs="+", help="examples at each resolution")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--precision", choices=["float32", "bf16-mixed"], default="float32")
+    parser.add_argument("--tuning", choices=["full", "lora"], default="full")
     parser.add_argument("--rematerialise", action="store_true", help="blocks computed twice")
+    parser.add_argument(
+        "--twice", type=int, help="so many blocks of ours computed twice, not all (--rematerialise)"
+    )
     parser.add_argument("--sides", choices=SIDES, nargs="+", default=SIDES[:2])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
@@ -117,9 +129,12 @@ def remarks(options: argparse.Namespace) -> list[str]:
         f"Medians of {options.repeats} steps after one for warming up, the sides "
         f"{'one after the other' if options.apart else 'in turn'}, each in a process of its own; "
         f"{options.threads} threads, {options.precision}"
-        f"{', blocks computed twice' if options.rematerialise else ''}. GB: the peak beyond what "
+        f"{', blocks computed twice' if options.rematerialise else ''}"
+        f"{'' if options.twice is None else f' (of ours {options.twice})'}"
+        f"{'' if options.tuning == 'full' else f', {options.tuning}'}. GB: the peak beyond what "
         f"the process had with its libraries loaded. First losses are equal.",
-        "Model FLOPs: three times what the forward pass needs; nothing that is computed twice, "
+        f"Model FLOPs: {'three times' if options.tuning == 'full' else 'twice'} what the forward "
+        "pass needs; nothing that is computed twice, "
         "logits of the suffix alone, of the last block only keys and values of the image tokens.",
     ]
 
@@ -163,8 +178,11 @@ def our_step(
         lr=1e-5, weight_decay=1e-6, epochs=1, batch_size=count, label_smoothing=0.0, dropout=0.0,
         text_length=PREFIX + SUFFIX - 1, warmup=0.05, clip_norm=1.0,
     )  # fmt: skip
-    model = our_model(config, settings["device"], rematerialise=settings["rematerialise"])
-    module = TransferModule(model, recipe, steps=100, end=1, seed=0).train()
+    again = settings["rematerialise"] if settings["twice"] is None else settings["twice"]
+    model = our_model(config, settings["device"], rematerialise=again)
+    module = TransferModule(
+        model, recipe, steps=100, end=1, seed=0, tuning=our_tuning(settings)
+    ).train()
     optimizer = module.configure_optimizers()["optimizer"]  # type: ignore[index, call-overload]
     batch = Batch(
         images=images, tokens=tokens,
@@ -181,6 +199,17 @@ def our_step(
     return lambda: module.losses(batch).mean(), finish
 
 
+def our_tuning(settings: dict[str, Any]) -> Tuning:
+    """Adapters beside every linear layer of the blocks, or none."""
+    if settings["tuning"] == "full":
+        return Tuning()
+    frozen = "float32" if settings["precision"] == "float32" else "bfloat16"
+    adapters = AdapterSettings(parts=tuple(ADAPTED))
+    return Tuning(
+        adapters=adapters, adapters_lr=1e-4, frozen_dtype=frozen, projector=Part(mode="frozen")
+    )
+
+
 def their_step(
     config: PaliGemmaConfig, images: torch.Tensor, tokens: torch.Tensor, settings: dict[str, Any]
 ) -> Parts:
@@ -188,7 +217,17 @@ def their_step(
     model = their_model(config, settings["device"]).train()
     if settings["rematerialise"]:
         model.gradient_checkpointing_enable({"use_reentrant": False})
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
+    if settings["tuning"] == "lora":
+        if settings["precision"] != "float32":
+            model.to(torch.bfloat16)
+        targets = "|".join(TARGETS[part] for part in ADAPTED)
+        inject_adapter_in_model(LoraConfig(r=16, lora_alpha=32, target_modules=targets), model)
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(is_adapter(name))
+            if is_adapter(name):
+                parameter.data = parameter.data.float()
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(learning, lr=1e-5, fused=True)
     ids = their_inputs(config, tokens)
     is_suffix = torch.zeros_like(ids)
     is_suffix[:, -SUFFIX:] = 1
@@ -203,14 +242,14 @@ def their_step(
         given |= {"logits_to_keep": kept, "shift_labels": shifted[kept]}
 
     def finish() -> None:
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(learning, 1.0)
         optimizer.step()
         optimizer.zero_grad()
 
     return lambda: model(**given).loss, finish
 
 
-def model_flops(config: PaliGemmaConfig, batch: int) -> float:
+def model_flops(config: PaliGemmaConfig, batch: int, *, tuning: str) -> float:
     """Of a step: what a forward and a backward pass cannot do without."""
     vision, language = config.vision, config.language
     image, text = vision.image_tokens, PREFIX + SUFFIX - 1
@@ -227,7 +266,8 @@ def model_flops(config: PaliGemmaConfig, batch: int) -> float:
         language.depth - 1
     ) * (image * per_query + image_reads)
     logits = SUFFIX * language.width * language.vocabulary
-    return 3 * 2.0 * batch * (tower + projector + blocks + logits)
+    products = 3 if tuning == "full" else 2  # weights that do not learn have no gradient
+    return products * 2.0 * batch * (tower + projector + blocks + logits)
 
 
 if __name__ == "__main__":

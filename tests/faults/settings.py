@@ -191,6 +191,19 @@ SETTINGS = [
         "preview=maybe is neither true nor false",
     ),
     Fault(
+        "blocks to compute twice that are neither all, none nor a number",
+        whole,
+        (*ON_TEXTVQA, "model.rematerialise=sometimes"),
+        "model.rematerialise=sometimes: it is true (all blocks are computed twice), false (none), "
+        "auto (as few as memory asks for), or how many",
+    ),
+    Fault(
+        "more blocks to compute twice than there are",
+        whole,
+        (*ON_TEXTVQA, "model.rematerialise=6"),
+        "rematerialise=6: the model has 5 blocks",
+    ),
+    Fault(
         "a seed that is too large",
         whole,
         (*ON_TEXTVQA, "seed=9223372036854775808"),
