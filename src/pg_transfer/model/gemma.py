@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from pg_transfer.model.activation import gelu
 from pg_transfer.model.attention import Sight, attend
 from pg_transfer.model.config import LanguageConfig
 from pg_transfer.model.precision import product_dtype
@@ -117,11 +118,6 @@ class Attention(nn.Module):
             key, value = cache.append(self.layer, key, value)
         read = attend(query, key, value, sights=sights, scale=self.scale, softcap=self.softcap)
         return self.o_proj(read)
-
-
-def gelu(x: Tensor) -> Tensor:
-    """Its approximation by a tanh."""
-    return F.gelu(x, approximate="tanh")
 
 
 class MLP(nn.Module):

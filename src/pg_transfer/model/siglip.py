@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from pg_transfer.model.activation import gelu
 from pg_transfer.model.config import VisionConfig
 from pg_transfer.model.precision import product_dtype
 from pg_transfer.model.recomputing import recomputing
@@ -45,11 +46,6 @@ class Attention(nn.Module):
         )
         mixed = F.scaled_dot_product_attention(query, key, value)
         return self.out_proj(mixed.transpose(1, 2).flatten(-2))
-
-
-def gelu(x: Tensor) -> Tensor:
-    """Its approximation by a tanh."""
-    return F.gelu(x, approximate="tanh")
 
 
 class MLP(nn.Module):
