@@ -21,7 +21,7 @@ done
 # Ours with no block computed twice: the planner finds 55 to 57 GB, and 47 with all twice.
 for one in "224 16" "448 4" "896 1"; do
     set -- $one
-    python benchmarks/training_step.py $gpu --precision bf16-mixed --rematerialise --twice 0 --apart \
+    python benchmarks/training_step.py $gpu --precision bf16-mixed --apart \
         --resolutions "$1" --batches "$2" --name "training_step-paligemma_3b-$1-once" --sides ours
 done
 # Adapters.

@@ -47,8 +47,7 @@ def main() -> None:
         common = {
             "size": options.size, "resolution": resolution, "batch": batch,
             "device": options.device, "precision": options.precision,
-            "rematerialise": options.rematerialise, "twice": options.twice,
-            "tuning": options.tuning,
+            "rematerialise": options.rematerialise, "tuning": options.tuning,
         }  # fmt: skip
         found = measure(
             __file__, [common | {"side": side} for side in options.sides],
@@ -79,9 +78,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--precision", choices=["float32", "bf16-mixed"], default="float32")
     parser.add_argument("--tuning", choices=["full", "lora"], default="full")
     parser.add_argument("--rematerialise", action="store_true", help="blocks computed twice")
-    parser.add_argument(
-        "--twice", type=int, help="so many blocks of ours computed twice, not all (--rematerialise)"
-    )
     parser.add_argument("--sides", choices=SIDES, nargs="+", default=SIDES[:2])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
@@ -130,7 +126,6 @@ def remarks(options: argparse.Namespace) -> list[str]:
         f"{'one after the other' if options.apart else 'in turn'}, each in a process of its own; "
         f"{options.threads} threads, {options.precision}"
         f"{', blocks computed twice' if options.rematerialise else ''}"
-        f"{'' if options.twice is None else f' (of ours {options.twice})'}"
         f"{'' if options.tuning == 'full' else f', {options.tuning}'}. GB: the peak beyond what "
         f"the process had with its libraries loaded. First losses are equal.",
         f"Model FLOPs: {'three times' if options.tuning == 'full' else 'twice'} what the forward "
@@ -178,8 +173,7 @@ def our_step(
         lr=1e-5, weight_decay=1e-6, epochs=1, batch_size=count, label_smoothing=0.0, dropout=0.0,
         text_length=PREFIX + SUFFIX - 1, warmup=0.05, clip_norm=1.0,
     )  # fmt: skip
-    again = settings["rematerialise"] if settings["twice"] is None else settings["twice"]
-    model = our_model(config, settings["device"], rematerialise=again)
+    model = our_model(config, settings["device"], rematerialise=settings["rematerialise"])
     module = TransferModule(
         model, recipe, steps=100, end=1, seed=0, tuning=our_tuning(settings)
     ).train()

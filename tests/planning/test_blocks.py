@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from pg_transfer.model.config import released
 from pg_transfer.planning.asked import demands
 from pg_transfer.planning.blocks import BUSY, fewest, quickest
-from pg_transfer.planning.rehearsal import Demand, Update
-from pg_transfer.training.recipe import Recipe
-from pg_transfer.training.tuning import FULL
+from pg_transfer.planning.rehearsal import Demand
+from tests.planning.test_rehearsal import RECIPE, UPDATE
 
 TOWER, DECODER = 6, 4
 BLOCKS = TOWER + DECODER
@@ -73,14 +73,7 @@ def test_no_room_for_one() -> None:
 
 def test_of_the_tiny_model() -> None:
     """What is found fits, and one block less does not."""
-    recipe = Recipe(
-        lr=1e-3, weight_decay=0.0, epochs=1, batch_size=32, label_smoothing=0.0, dropout=0.0,
-        text_length=23, warmup=0.0, clip_norm=1.0,
-    )  # fmt: skip
-    update = Update(
-        config=released("tiny", resolution=112), recipe=recipe, tuning=FULL, rematerialise=True,
-        precision="32-true", prefix=9, text=24,
-    )  # fmt: skip
+    update = replace(UPDATE, recipe=replace(RECIPE, batch_size=32))
     demand = demands(update)
     blocks = update.config.blocks
     room = (demand(32, 0).peak + demand(32, blocks).peak) // 2

@@ -69,6 +69,16 @@ class PaliGemmaConfig:
         """Of both."""
         return self.vision.depth + self.language.depth
 
+    def twice(self, rematerialise: bool | int) -> int:
+        """How many blocks a gradient computes again; True stands for all.
+
+        Raises:
+            ValueError: there are not as many.
+        """
+        if rematerialise > self.blocks:
+            raise ValueError(f"rematerialise={rematerialise}: the model has {self.blocks} blocks")
+        return self.blocks if rematerialise is True else int(rematerialise)
+
 
 SO400M = VisionConfig(width=1152, depth=27, heads=16, mlp=4304)
 

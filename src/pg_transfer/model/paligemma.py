@@ -98,10 +98,8 @@ class PaliGemma(nn.Module):
 
     def __init__(self, config: PaliGemmaConfig, *, rematerialise: bool | int = False) -> None:
         super().__init__()
-        if rematerialise > config.blocks:
-            raise ValueError(f"rematerialise={rematerialise}: the model has {config.blocks} blocks")
         self.config = config
-        self.model = Parts(config, config.blocks if rematerialise is True else int(rematerialise))
+        self.model = Parts(config, config.twice(rematerialise))
         self.lm_head = nn.Linear(config.language.width, config.language.vocabulary, bias=False)
         self.tie()
 

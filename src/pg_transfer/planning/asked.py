@@ -14,7 +14,7 @@ from pg_transfer.adapters import AdapterSettings
 from pg_transfer.model.config import released
 from pg_transfer.planning.blocks import fewest, quickest
 from pg_transfer.planning.rehearsal import Demand, Update, rehearse
-from pg_transfer.planning.room import Device, gb, largest
+from pg_transfer.planning.room import Device, cuts, gb, largest
 from pg_transfer.training.recipe import Recipe
 from pg_transfer.training.sharding import FullySharded
 from pg_transfer.training.tuning import Tuning, read_tuning
@@ -116,7 +116,7 @@ def largest_or_quickest(
 def remedies(update: Update, *, micro_batch: int = 1) -> str:
     """What could be changed to take less memory, and what an update would take then."""
     ways: list[tuple[str, Update, int]] = []
-    smaller = [size for size in range(1, micro_batch) if micro_batch % size == 0]
+    smaller = cuts(micro_batch)[:-1]
     if smaller:
         ways.append((f"micro_batch={smaller[-1]}", update, smaller[-1]))
     if update.twice < update.config.blocks:

@@ -26,16 +26,19 @@ def fewest(blocks: int, room: int, demand: Callable[[int], Demand]) -> Demand:
         room: bytes.
         demand: what it takes with so many computed twice.
     """
-    too_large, fits = demand(0), demand(blocks)
+    too_large = demand(0)
     if too_large.peak <= room:
         return too_large
-    while fits.twice - too_large.twice > 1 and fits.peak <= room:
+    fits = demand(blocks)
+    if fits.peak > room:
+        return fits
+    while fits.twice - too_large.twice > 1:
         # Every block saves about as much as the next, of each tower: a line finds it in few steps.
         saved = (too_large.peak - fits.peak) / (fits.twice - too_large.twice)
-        if saved and room - fits.peak < saved / 2:
+        if room - fits.peak < saved / 2:
             break
-        guess = too_large.twice + math.ceil((too_large.peak - room) / saved) if saved else 0
-        tried = demand(min(max(guess, too_large.twice + 1), fits.twice - 1))
+        guess = too_large.twice + math.ceil((too_large.peak - room) / saved)
+        tried = demand(min(guess, fits.twice - 1))
         if tried.peak <= room:
             fits = tried
         else:

@@ -70,7 +70,7 @@ class Update:
     @property
     def twice(self) -> int:
         """Blocks that are computed again for their gradients."""
-        return self.config.blocks if self.rematerialise is True else int(self.rematerialise)
+        return self.config.twice(self.rematerialise)
 
     @property
     def tokens(self) -> int:

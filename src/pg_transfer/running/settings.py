@@ -116,7 +116,7 @@ def refuse_odd_values(config: DictConfig, *, left: str | None = None) -> None:
             )
     for name, least in LEAST.items():
         value = config.get(name, least)  # runs of earlier versions do not have all of them
-        if name == "micro_batch" and value == left is not None:
+        if left is not None and (name, value) == ("micro_batch", left):
             continue
         if type(value) is not int or value < least:
             raise ValueError(f"{name}={value} is no whole number from {least} up")
@@ -124,8 +124,9 @@ def refuse_odd_values(config: DictConfig, *, left: str | None = None) -> None:
         # Of one flag for both, `read_antialias` tells more.
         if (value := _found(config, name)) not in (None, True, False) or type(value) is int:
             raise ValueError(f"{name}={value} is neither true nor false")
-    again = config.model.get("rematerialise")
-    if again not in (None, True, False, left) and (type(again) is not int or again < 0):
+    again = _found(config, "model.rematerialise")
+    is_number = type(again) is int and again >= 0
+    if not (is_number or again is None or isinstance(again, bool) or again == left):
         raise ValueError(
             f"model.rematerialise={again}: it is true (all blocks are computed twice), false "
             f"(none), auto (as few as memory asks for), or how many"
