@@ -200,8 +200,10 @@ def inject(model: PaliGemma, settings: AdapterSettings, names: list[str]) -> Non
     for name, parameter in model.named_parameters():
         if is_adapter(name):
             parameter.data = parameter.data.float()
-    if settings.kind != "dora":  # whose lengths would be compared in what it is given
-        for _, layer in _layers(model):
+    for _, layer in _layers(model):
+        if settings.kind == "dora":  # whose lengths would be compared in what it is given
+            layer.reads_weights = True  # casts_kept
+        else:
             layer.register_forward_pre_hook(_cast_once)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from pg_transfer.model.beam import beam_search
 from pg_transfer.model.generate import Continuation, alone, greedy, sample
 from pg_transfer.model.paligemma import PaliGemma
+from pg_transfer.model.precision import casts_kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +78,16 @@ class Decoding:
             image_rows: see `Continuation`.
             agree: see there.
         """
-        prompts = Continuation(
-            model, images, tokens,
-            lengths=lengths, max_new_tokens=max_new_tokens, image_rows=image_rows, agree=agree,
-        )  # fmt: skip
-        if self.temperature:
-            return sample(prompts, end=end, temperature=self.temperature, nucleus=self.nucleus)
-        if self.beams > 1:
-            return beam_search(prompts, end=end, beams=self.beams)
-        return greedy(prompts, end=end)
+        with casts_kept(model.language, model.lm_head):
+            prompts = Continuation(
+                model, images, tokens,
+                lengths=lengths, max_new_tokens=max_new_tokens, image_rows=image_rows, agree=agree,
+            )  # fmt: skip
+            if self.temperature:
+                return sample(prompts, end=end, temperature=self.temperature, nucleus=self.nucleus)
+            if self.beams > 1:
+                return beam_search(prompts, end=end, beams=self.beams)
+            return greedy(prompts, end=end)
 
 
 def _is_number(value: object) -> bool:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from pg_transfer.model.attention import Sight
 from pg_transfer.model.config import PaliGemmaConfig
 from pg_transfer.model.gemma import Gemma
+from pg_transfer.model.precision import float32_product, product_dtype
 from pg_transfer.model.siglip import SigLIP
 
 
@@ -66,8 +67,8 @@ class Projector(nn.Module):
         self.linear = nn.Linear(vision, language)
 
     def forward(self, features: Tensor) -> Tensor:
-        """[B, N, V] to [B, N, D]."""
-        return self.linear(features)
+        """[B, N, V] to [B, N, D], whatever the tower before it is kept in."""
+        return self.linear(features.to(product_dtype(self.linear.weight)))
 
 
 class Parts(nn.Module):
@@ -145,7 +146,7 @@ class PaliGemma(nn.Module):
 
     def logits(self, features: Tensor) -> Tensor:
         """Float32 logits [..., W] of `features` [..., D]; the final soft-cap is not applied."""
-        return self.lm_head(features).float()
+        return float32_product(features, self.lm_head.weight)
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator | None = None) -> None:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from pg_transfer.model.precision import float32_product
+
 CHUNK = 256
 """Positions that have logits at one time: 0.26 GB in float32."""
 ROWS = 32_768
@@ -87,7 +89,7 @@ class _TokenLosses(torch.autograd.Function):
         losses, normalisers, logits = [], [], features.new_empty(0)
         for some, tokens in zip(features.split(CHUNK), targets.split(CHUNK), strict=True):
             del logits  # before there are new ones
-            logits = _logits(some, weights)
+            logits = float32_product(some, weights)
             normaliser = logits.logsumexp(-1)
             loss = normaliser - (right - other) * logits.gather(1, tokens[:, None])[:, 0]
             if other:
@@ -113,7 +115,7 @@ class _TokenLosses(torch.autograd.Function):
             some, tokens, normaliser, weight, for_some = piece
             if number:
                 del logits
-                logits = _logits(some, weights)
+                logits = float32_product(some, weights)
             error = logits.sub_(normaliser[:, None]).exp_()
             if other:
                 error -= other
@@ -128,11 +130,6 @@ class _TokenLosses(torch.autograd.Function):
 def _target(smoothing: float, vocabulary: int) -> tuple[float, float]:
     """The probability of the right token, and that of each other one."""
     return 1 - smoothing, smoothing / (vocabulary - 1)
-
-
-def _logits(features: Tensor, weights: Tensor) -> Tensor:
-    logits = features @ weights.T
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def _add_product(total: Tensor, error: Tensor, features: Tensor, *, is_first: bool) -> None:
