@@ -129,6 +129,16 @@ def test_one_image_and_many_prompts_and_the_other_way_round(model, pictures) -> 
         model.answer(pictures, PROMPTS[:3])
 
 
+def test_an_image_is_encoded_once_for_all_its_prompts(model, pictures) -> None:
+    seen = []
+    tower = model.loaded.model.model.vision_tower
+    hook = tower.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    large = np.repeat(pictures[0], 2, axis=0)  # which has to be resized
+    model.answer(large, PROMPTS)
+    hook.remove()
+    assert seen == [1]
+
+
 def test_a_long_prompt_is_not_cut(model, pictures) -> None:
     # Both are longer than the 6 tokens of the manner, and differ in their last words alone.
     first, second = ("one two three four five six seven eight " + word for word in ("cat", "dog"))

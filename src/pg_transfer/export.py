@@ -53,7 +53,7 @@ def export(
         checkpoint: "last" or "best", of a run.
         tokenizer: where it does not lie beside the weights.
         weights: what the source was learnt on top of, where it has moved.
-        dtype: of what is written; None takes the widest that a weight has.
+        dtype: of what is written, but for "adapter"; None takes the widest that a weight has.
         base: for "adapter": what others are to load beneath it, a name on the hub or a folder;
             None takes what the adapters were trained on.
         shard_bytes: the most that a file of a Hugging Face folder holds.
@@ -66,10 +66,12 @@ def export(
     """
     if format not in FORMATS:
         raise ValueError(f"no format {format!r}; there are {', '.join(FORMATS)}")
+    if format == "adapter" and dtype is not None:
+        raise ValueError("adapters are float32, whatever their base is kept in: leave --dtype out")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise ValueError(f"{folder} is there already; choose another folder to write into")
     # Merged in float32 where that is asked for; rounded after merging where not.
-    wide = torch.float32 if dtype is torch.float32 and format != "adapter" else None
+    wide = torch.float32 if dtype is torch.float32 else None
     loaded = load(source, checkpoint=checkpoint, tokenizer=tokenizer, weights=weights, dtype=wide)
     with finished(folder) as unfinished:
         if format == "adapter":

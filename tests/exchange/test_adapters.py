@@ -111,4 +111,6 @@ def test_what_cannot_be_adapters(run, tmp_path: Path) -> None:
         export(run("full"), tmp_path / "out", format="adapter", checkpoint="best")
     with pytest.raises(ValueError, match="the vision part was trained itself"):
         export(run("seeing"), tmp_path / "out", format="adapter", checkpoint="best")
+    with pytest.raises(ValueError, match="leave --dtype out"):
+        export(run("lora"), tmp_path / "out", format="adapter", dtype=torch.bfloat16)
     assert list(tmp_path.iterdir()) == []

@@ -32,8 +32,8 @@ def hub(monkeypatch):
     asked = []
 
     def be(folder: Path) -> list[str]:
-        def snapshot_download(name: str, **_) -> str:
-            asked.append(name)
+        def snapshot_download(name: str, revision: str | None = None, **_) -> str:
+            asked.append(name if revision is None else f"{name}@{revision}")
             return str(folder)
 
         monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
@@ -70,6 +70,39 @@ def test_one_model_from_every_place(run, base: Path, hub, tmp_path: Path) -> Non
     model = empty()
     start(model, str(tmp_path / "adapter"), seed=0)  # merged into its base
     torch.testing.assert_close(logits(model.eval()), logits(adapted.model), rtol=1e-4, atol=1e-4)
+
+
+def test_adapters_keep_the_revision_of_their_base(
+    make_run, base: Path, hub, tmp_path: Path, capsys
+) -> None:
+    asked = hub(base)
+    make_run(tmp_path / "run", "lora", start_from="someone/tiny@v2")
+    out = tmp_path / "out"
+    export(tmp_path / "run", out, format="adapter", checkpoint="best")
+    config = json.loads((out / "adapter_config.json").read_text())
+    assert (config["base_model_name_or_path"], config["revision"]) == ("someone/tiny", "v2")
+    assert load(out).tokenizer.size == 2048
+    assert set(asked) == {"someone/tiny@v2"}
+    # Another name is written unseen, which is said.
+    capsys.readouterr()
+    other = tmp_path / "other"
+    export(tmp_path / "run", other, format="adapter", checkpoint="best", base="an/other")
+    assert capsys.readouterr().out.splitlines()[-2] == (
+        "compared on someone/tiny@v2, which the adapters learnt on; an/other was not loaded"
+    )
+    config = json.loads((other / "adapter_config.json").read_text())
+    assert (config["base_model_name_or_path"], config["revision"]) == ("an/other", None)
+
+
+def test_what_starts_in_float32_is_merged_in_float32(make_run, tmp_path: Path) -> None:
+    """Small adapters on a base kept in bfloat16: its steps are larger than what they add."""
+    make_run(tmp_path / "run", "lora", "trainer.precision=bf16-mixed")
+    best = tmp_path / "run" / "checkpoints" / "best.safetensors"
+    learnt = load(best, dtype=torch.float32).model
+    assert load(best).model.lm_head.weight.dtype == torch.bfloat16
+    model = empty()
+    start(model, str(best), seed=0)
+    torch.testing.assert_close(logits(model), logits(learnt), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("generation", [1, 2])

@@ -15,6 +15,7 @@ from pg_transfer.adapters.attach import (
     merge,
     part_of,
 )
+from pg_transfer.adapters.four_bit import compute_in
 from pg_transfer.adapters.portable import base_of, load_portable, save_portable
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "AdapterSettings",
     "attach",
     "base_of",
+    "compute_in",
     "is_adapter",
     "is_target",
     "load_portable",

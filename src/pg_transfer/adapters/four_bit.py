@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 BLOCK = 64
@@ -53,6 +54,14 @@ def to_four_bit(model: nn.Module, names: Sequence[str]) -> None:
 def is_four_bit(layer: nn.Module) -> bool:
     """Whether `layer` has rounded weights; PEFT's wrapper, of the same name, is no linear layer."""
     return isinstance(layer, nn.Linear) and type(layer).__name__ == "Linear4bit"
+
+
+def compute_in(model: nn.Module, dtype: torch.dtype) -> None:
+    """Has rounded layers multiply, and be merged, in `dtype`; they stay rounded."""
+    for layer in model.modules():
+        if is_four_bit(layer):
+            rounded: Any = layer
+            rounded.compute_dtype = rounded.weight.quant_state.dtype = dtype
 
 
 def plain(layer: Any) -> Tensor:

@@ -48,7 +48,12 @@ HARMLESS = {
 
 
 def save_portable(
-    model: PaliGemma, folder: Path, *, base: str, whole: Collection[str] = ()
+    model: PaliGemma,
+    folder: Path,
+    *,
+    base: str,
+    revision: str | None = None,
+    whole: Collection[str] = (),
 ) -> None:
     """Writes the adapters of `model` into `folder`: adapter_config.json, adapter_model.safetensors.
 
@@ -56,6 +61,7 @@ def save_portable(
         model: with adapters, not merged.
         folder: made if it is not there.
         base: name on the hub, or path, of the weights that they belong to.
+        revision: of what is on the hub.
         whole: the parts that were trained themselves; the projector's weights are saved with the
             adapters.
 
@@ -81,6 +87,7 @@ def save_portable(
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
         "base_model_name_or_path": base,
+        "revision": revision,
         "r": config.r,
         "lora_alpha": config.lora_alpha,
         "lora_dropout": config.lora_dropout,
@@ -135,8 +142,13 @@ def expression(names: Iterable[str]) -> str:
 
 
 def base_of(folder: Path) -> str | None:
-    """The name or path of the weights that the adapters in `folder` belong to, if it says so."""
-    return _read_config(folder).get("base_model_name_or_path")
+    """The name or path of the weights that the adapters in `folder` belong to, if it says so.
+
+    Of a name on the hub that has a revision it is `name@revision`.
+    """
+    config = _read_config(folder)
+    name, revision = config.get("base_model_name_or_path"), config.get("revision")
+    return f"{name}@{revision}" if name and revision and not Path(name).exists() else name
 
 
 @torch.no_grad()

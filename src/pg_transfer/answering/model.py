@@ -142,9 +142,12 @@ class AnsweringModel:
         window = max(needed, manner.text_length)
         layouts = [prompt_layout(p, tokenizer=tokenizer, text_length=window) for p in prefixes]
         device = model.lm_head.weight.device
-        resized = [resize(p, self.loaded.resolution, antialias=manner.antialias) for p in pixels]
-        batch = collate(list(map(Item, range(len(pixels)), resized, layouts))).to(device)
-        mixed = manner.mixed and model.lm_head.weight.dtype == torch.float32
+        side, antialias = self.loaded.resolution, manner.antialias
+        resized = {id(p): resize(p, side, antialias=antialias) for p in pixels}  # each image once
+        given = [resized[id(p)] for p in pixels]
+        batch = collate(list(map(Item, range(len(pixels)), given, layouts))).to(device)
+        dtypes = {parameter.dtype for parameter in model.parameters()}
+        mixed = manner.mixed and torch.float32 in dtypes and torch.float16 not in dtypes
         with torch.autocast(device.type, torch.bfloat16, enabled=mixed and device.type == "cuda"):
             answers = manner.decoding(
                 model,
@@ -229,7 +232,9 @@ def _usual_codec(settings: DictConfig | None) -> MaskCodec | None:
         usual = settings.model.mask_codec
     else:
         usual = Path(os.environ.get("PG_DATA", "data")) / OFFICIAL_CODEC
-    return load_codec(usual) if usual == "builtin" or Path(usual).is_file() else None
+    if usual is None or not (usual == "builtin" or Path(usual).is_file()):
+        return None
+    return load_codec(usual)
 
 
 def _pairs(images: Pictures, prompts: str | Sequence[str]) -> list[tuple[Picture, str]]:

@@ -10,6 +10,7 @@ from pg_transfer.adapters import is_adapter, load_portable, save_portable
 from pg_transfer.exporting.comparing import compare, dtype_name, probe
 from pg_transfer.model.checkpoint.hugging_face_config import CONFIG
 from pg_transfer.model.paligemma import PaliGemma
+from pg_transfer.process.console import say
 from pg_transfer.sources.hub import hub_name, weights_folder
 from pg_transfer.sources.loading import Loaded
 from pg_transfer.sources.models import (
@@ -44,16 +45,16 @@ def write_adapter(
             f"folder with --base"
         )
     # PEFT has another place for a revision, and no way to look up a path from elsewhere.
-    name = name.split("@")[0] if hub_name(name) else str(Path(name).expanduser().resolve())
-    save_portable(model, folder, base=name, whole=trained_whole(path))
-    logits = probe(model)
+    name, _, revision = name.partition("@") if hub_name(name) else (_whole_path(name), "", "")
+    save_portable(model, folder, base=name, revision=revision or None, whole=trained_whole(path))
+    expected = probe(model)
     is_rounded = any(parameter.dtype == torch.uint8 for parameter in model.parameters())
     learnt = {n: p.detach().clone() for n, p in model.named_parameters() if is_adapter(n)}
     dtype = model.lm_head.weight.dtype
     for _, parameter in model.named_parameters():
         parameter.data = torch.empty(0)
-    beneath = belongs if base is None or hub_name(base) else base
-    again = model_of(weights_folder(str(beneath or name)), dtype=dtype).model
+    beneath = str((belongs if base is None or hub_name(base) else base) or base)
+    again = model_of(weights_folder(beneath), dtype=dtype).model
     if again.config.vision.resolution != loaded.resolution:
         raise ValueError(
             f"{source} was trained at {loaded.resolution} px on a base that is made for "
@@ -67,7 +68,13 @@ def write_adapter(
     what = "the model and its base with the adapters as written"
     if is_rounded:  # the base had 4 bits in training and has all of them now
         what = f"{what} (trained on a base of 4 bits, compared on one of {dtype_name(dtype)})"
-    compare(what, logits, again, refuse=not is_rounded)
+    compare(what, expected, again, refuse=not is_rounded)
+    if base is not None and hub_name(base):
+        say(f"compared on {beneath}, which the adapters learnt on; {base} was not loaded")
+
+
+def _whole_path(name: str) -> str:
+    return str(Path(name).expanduser().resolve())
 
 
 def has_adapters(model: PaliGemma) -> bool:

@@ -44,15 +44,15 @@ def write_whole(
         shard_bytes: the most that a file of such a folder holds.
     """
     model = loaded.model
-    logits = probe(model)
+    expected = probe(model)
     if has_adapters(model):
         merge(model)
-        logits = compare("merged and unmerged adapters", logits, model)
+        expected = compare("merged and unmerged adapters", expected, model)
     dtype = dtype or _widest(model)
     if {parameter.dtype for parameter in model.parameters()} != {dtype}:
         for _, parameter in model.named_parameters():
             parameter.data = parameter.data.to(dtype)
-        logits = compare(f"weights as they were and as {dtype_name(dtype)}", logits, model)
+        expected = compare(f"weights as they were and as {dtype_name(dtype)}", expected, model)
     if format == "big_vision":
         path = folder / ARCHIVE
         require_room(model, folder)
@@ -72,7 +72,7 @@ def write_whole(
     for _, parameter in model.named_parameters():
         parameter.data = torch.empty(0)  # what is read again has its place
     again = model_of(path, dtype=dtype).model
-    compare("the model and what was written", logits, again)
+    compare("the model and what was written", expected, again)
 
 
 def copy_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:

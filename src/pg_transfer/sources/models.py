@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from pg_transfer.adapters import base_of, is_adapter, load_portable, merge
+from pg_transfer.adapters import base_of, compute_in, is_adapter, load_portable, merge
 from pg_transfer.adapters.portable import CONFIG as ADAPTER
 from pg_transfer.model.checkpoint import describe, join_halves, load_weights
 from pg_transfer.model.checkpoint.hugging_face_config import read_json
@@ -89,6 +89,7 @@ def model_of(
         for name, parameter in model.named_parameters():
             if parameter.is_floating_point() and not is_adapter(name):
                 parameter.data = parameter.data.to(dtype)
+        compute_in(model, dtype)
     return Origin(model, settings, step)
 
 
@@ -258,7 +259,10 @@ def _adopt(model: PaliGemma, path: Path, *, resample: bool) -> int | None:
     Returns:
         The resolution that they were stretched from, if they were.
     """
-    given = model_of(path).model
+    dtypes = {name: parameter.dtype for name, parameter in model.named_parameters()}
+    # Merged in float32 where that is kept, or what small adapters add is mostly rounded off.
+    wide = torch.float32 if torch.float32 in dtypes.values() else None
+    given = model_of(path, dtype=wide).model
     if any(is_adapter(name) for name, _ in given.named_parameters()):
         merge(given)
     if _size(given.config) != _size(model.config):
@@ -269,7 +273,6 @@ def _adopt(model: PaliGemma, path: Path, *, resample: bool) -> int | None:
     tokens, ours = given.config.vision.image_tokens, model.config.vision
     stretched = resized_from(tokens, ours, path, resample=resample)
     stretch(given, ours.resolution)
-    dtypes = {name: parameter.dtype for name, parameter in model.named_parameters()}
     for name, parameter in given.named_parameters():
         value = parameter.detach().to(dtypes[name], copy=True)
         model.load_state_dict({name: value}, strict=False, assign=True)
