@@ -60,6 +60,7 @@ def test_the_list_comes_without_torch(capsys: pytest.CaptureFixture[str]) -> Non
     assert done.returncode == 0 and done.stdout == f"{command.listed()}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["train", "evaluate", "predict"])
 def test_a_command_is_the_same_program(name: str, tmp_path: Path) -> None:
     program = command.PROGRAMS[name].name

@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "completed"),
     [
@@ -33,6 +34,7 @@ def test_a_shell_completes_what_can_be_set(typed: str, completed: set[str]) -> N
     assert all(one.startswith(typed) for one in done.stdout.split()), done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs Bash")
 def test_bash_completes_as_documented() -> None:
     page = (ROOT / "docs/command_line.md").read_text(encoding="utf-8")

@@ -18,6 +18,7 @@ ALL = [fault for faults in FAULTS.values() for fault in faults]
 NEEDED = {"a full disk": "/dev/full", "a folder that may not be written to": "/sys/kernel"}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # a user sees the error below them
 @pytest.mark.parametrize("fault", ALL, ids=lambda fault: fault.about)
 def test_a_fault_is_told_in_these_words(

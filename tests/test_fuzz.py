@@ -42,6 +42,7 @@ def header(shape: tuple[int, ...]) -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.slow
 def test_an_archive_that_unpacks_to_gigabytes_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.npz"
     with (

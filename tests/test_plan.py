@@ -28,6 +28,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return " ".join(capsys.readouterr().out.replace("│", " ").split())
 
 
+@pytest.mark.slow
 def test_a_plan_without_data_and_weights(capsys) -> None:
     out = printed(capsys, "task=textvqa", "tuning=lora", "--device", "2", *TINY)
     # The paper's: 5 epochs of 39,602 examples in batches of 256 are 773.5 updates.
@@ -37,6 +38,7 @@ def test_a_plan_without_data_and_weights(capsys) -> None:
     assert "--measured" in out
 
 
+@pytest.mark.slow
 def test_the_asked_micro_batch_and_number_of_examples(capsys) -> None:
     out = printed(capsys, "task=refcoco", "micro_batch=4", "--examples", "2560", *TINY)
     assert "micro-batch 4 x 1 device(s) x 64 = 256" in out
@@ -45,6 +47,7 @@ def test_the_asked_micro_batch_and_number_of_examples(capsys) -> None:
     assert "not known without the data" in out
 
 
+@pytest.mark.slow
 def test_a_plan_of_shared_weights(capsys) -> None:
     """723,392 weights, four bytes each, in eight pieces; 16 examples on eight devices."""
     settings = ["task=shapes", "trainer=fsdp", "trainer.devices=8", "--device", "2"]
@@ -95,6 +98,7 @@ def shapes(**changed):
     return OmegaConf.merge(config, changed)
 
 
+@pytest.mark.slow
 def test_memory_that_runs_out_in_training() -> None:
     """For real: torch's allocator is asked for more than any machine has."""
     with (
@@ -134,6 +138,7 @@ def settled(folder: Path, **changed):
     return config.micro_batch, config.model.rematerialise
 
 
+@pytest.mark.slow
 def test_micro_batch_auto(tmp_path: Path, capsys) -> None:
     """As much as fits, here a whole update; and in a run that goes on what it began with."""
     assert settled(tmp_path, micro_batch="auto") == (16, False)
@@ -145,6 +150,7 @@ def test_micro_batch_auto(tmp_path: Path, capsys) -> None:
     assert settled(tmp_path, micro_batch="auto", model={"rematerialise": True}) == (2, True)
 
 
+@pytest.mark.slow
 def test_as_few_blocks_twice_as_memory_asks_for(capsys) -> None:
     """A card of 30 MB beside what is not torch's: all examples at once, three blocks twice."""
     settings = ["task=shapes", "model.rematerialise=auto", *TINY]

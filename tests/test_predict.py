@@ -73,6 +73,7 @@ def rows(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_answers_are_those_of_the_evaluation(run: Path, photos: Path, tmp_path: Path) -> None:
     (evaluated,) = (run / "answers").glob("val-step??????.jsonl")
     expected = [row["answer"] for row in rows(evaluated)]

@@ -30,6 +30,7 @@ def test_time_left_counts_validations_too() -> None:
     assert (duration(59.6), duration(3723)) == ("1:00", "1:02:03")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_terminal", [True, False])
 def test_a_run_shows_loss_score_speed_and_time(
     train: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_terminal: bool

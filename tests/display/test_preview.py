@@ -58,6 +58,7 @@ def spans(article: str) -> list[tuple[str, str]]:
     return re.findall(r'<span class="([^"]+)"[^>]*>([^<]*)</span>', article)
 
 
+@pytest.mark.slow
 def test_the_first_batch_is_shown_and_nothing_is_trained(folder: Path) -> None:
     printed = train(
         folder, "task=custom", "data=my.jsonl", "columns={image: photo}",

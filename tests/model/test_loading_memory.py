@@ -39,6 +39,7 @@ for source in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux' /proc")
 def test_loading_takes_little_more_than_the_model(toys, as_big_vision, tmp_path):
     # Two arrays of the archive, the table and the stacked gates, are each more than a third of

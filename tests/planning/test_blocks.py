@@ -71,6 +71,7 @@ def test_no_room_for_one() -> None:
         quickest(64, 256, BLOCKS, 109, Made())
 
 
+@pytest.mark.slow
 def test_of_the_tiny_model() -> None:
     """What is found fits, and one block less does not."""
     update = replace(UPDATE, recipe=replace(RECIPE, batch_size=32))

@@ -108,6 +108,7 @@ def allocated_by(module: TransferModule, update: Update) -> int:
     return held + most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("update", CASES.values(), ids=CASES)
 def test_the_plan_is_what_is_allocated(update: Update) -> None:
     planned, found = rehearse(update, COUNT).peak, allocated(update)
@@ -115,6 +116,7 @@ def test_the_plan_is_what_is_allocated(update: Update) -> None:
     assert 0.95 * found < planned < 1.02 * found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("update", SHARED.values(), ids=SHARED)
 def test_the_plan_of_shared_weights_is_what_is_allocated(update: Update) -> None:
     demand = rehearse(update, COUNT)
@@ -158,6 +160,7 @@ def test_the_table_has_one_gradient_and_a_chunk_of_logits() -> None:
     assert demand.memory["gradients"] <= 4 * TABLE
 
 
+@pytest.mark.slow
 def test_weights_of_four_bits() -> None:
     """D x E weights have D * E / 2 bytes, and a thirtieth more for scales."""
     plain, rounded = (

@@ -31,6 +31,7 @@ def test_every_option_has_a_line(group: str) -> None:
         assert len(line) > 10 and not line.startswith("@"), name
 
 
+@pytest.mark.slow
 def test_help_lists_every_option(tmp_path: Path) -> None:
     done = run("--help", folder=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -43,6 +44,7 @@ def test_help_lists_every_option(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_an_empty_choice_lists_what_there_is(tmp_path: Path) -> None:
     done = run("task=", folder=tmp_path)
     assert done.returncode == 0 and not done.stderr

@@ -50,6 +50,7 @@ class Crash(Callback):
 
 
 # Six updates; the second of two validations comes after the last of them.
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [3, 6])
 def test_a_validation_that_was_cut_short_is_made_up_for(step: int, tmp_path: Path) -> None:
     whole = started(tmp_path / "whole", "checkpoint_minutes=60")

@@ -155,6 +155,7 @@ class Crash(Callback):
             raise RuntimeError("power cut")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*exists and is not empty:UserWarning")
 def test_a_resumed_mixture_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path, data: str) -> None:
     whole = run_in(tmp_path / "whole", data)

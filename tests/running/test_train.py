@@ -50,6 +50,7 @@ def logged(folder: Path, column: str) -> dict[int, str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*exists and is not empty:UserWarning")
 def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path) -> None:
     whole = assemble(
@@ -89,6 +90,7 @@ def assemble_best(folder: Path) -> float:
     return saved["callbacks"]["KeepCheckpoints"]["best"]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_scored_as_the_run_was(tmp_path: Path) -> None:
     run = assemble(settings(tmp_path), tmp_path)
     run.trainer.fit(run.module, run.data)
@@ -98,6 +100,7 @@ def test_a_checkpoint_is_scored_as_the_run_was(tmp_path: Path) -> None:
     assert logged(tmp_path, "loss")  # scoring leaves the log alone
 
 
+@pytest.mark.slow
 def test_gradients_of_cut_up_batches_add_up(tmp_path: Path) -> None:
     losses = []
     for micro_batch in (8, 2):
@@ -128,6 +131,7 @@ def test_settings_that_cannot_be_are_refused(tmp_path: Path, option: str, compla
         run.trainer.fit(run.module, run.data)
 
 
+@pytest.mark.slow
 def test_a_short_run_is_followed_as_well(tmp_path: Path) -> None:
     run = assemble(settings(tmp_path, "trainer.log_every_n_steps=10"), tmp_path)
     assert run.data.steps == 24
@@ -135,6 +139,7 @@ def test_a_short_run_is_followed_as_well(tmp_path: Path) -> None:
     assert list(logged(tmp_path, "loss")) == [*range(1, 24, 2)]  # every other one, counted from 0
 
 
+@pytest.mark.slow
 def test_cut_texts_are_counted(tmp_path: Path) -> None:
     run = assemble(settings(tmp_path, "recipe.text_length=12"), tmp_path)
     run.trainer.fit(run.module, run.data)

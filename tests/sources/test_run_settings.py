@@ -97,6 +97,7 @@ def test_settings_to_compare_with_may_name_anything(tmp_path: Path) -> None:
     assert parse_settings(tmp_path / CONFIG).task._target_ == "mine.boxes.Boxes"
 
 
+@pytest.mark.slow
 def test_every_configuration_of_ours_passes(tmp_path: Path) -> None:
     from omegaconf import OmegaConf
 

@@ -59,6 +59,7 @@ def losses(folder: Path) -> list[str]:
         return [row["loss"] for row in csv.DictReader(file) if row["loss"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failing", [METHODS, METHODS[1:]])
 def test_a_run_is_the_same_with_a_tracker_that_fails_everywhere(
     train: Callable[..., Run], tmp_path: Path, failing: tuple[str, ...],

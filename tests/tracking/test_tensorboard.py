@@ -17,6 +17,7 @@ from pg_transfer.tracking.tensorboard import _escaped
 pytest.importorskip("tensorboard")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_numbers_pictures_and_answers(train: Callable[..., Run], tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

@@ -81,6 +81,7 @@ class Crash(Callback):
             raise RuntimeError("power cut")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_short_is_one_run(
     train: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

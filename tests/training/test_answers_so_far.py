@@ -77,6 +77,7 @@ def part(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [0, 3, 5])
 @pytest.mark.parametrize("drawn", [(), ("temperature=1.0",)])
 def test_a_batch_is_asked_for_once(drawn: tuple[str, ...], before: int, trained: Path) -> None:
@@ -98,6 +99,7 @@ def test_a_batch_is_asked_for_once(drawn: tuple[str, ...], before: int, trained:
     assert [path.name for path in (trained / "answers").iterdir()] == [answers.name]
 
 
+@pytest.mark.slow
 def test_answers_that_were_all_given_are_scored_without_the_model(trained: Path) -> None:
     run, _ = scorer(trained)
     whole = run.score("test")  # and killed before the report
@@ -105,6 +107,7 @@ def test_answers_that_were_all_given_are_scored_without_the_model(trained: Path)
     assert run.score("test") == whole and witness.answered == 0
 
 
+@pytest.mark.slow
 def test_a_batch_that_was_cut_short_is_asked_for_again(trained: Path) -> None:
     run, _ = scorer(trained)
     whole = run.score("test")
@@ -117,6 +120,7 @@ def test_a_batch_that_was_cut_short_is_asked_for_again(trained: Path) -> None:
     assert witness.answered == EXAMPLES - 2 * BATCH
 
 
+@pytest.mark.slow
 def test_answers_of_other_weights_or_settings_do_not_count(trained: Path) -> None:
     interrupted(trained, before=3)
     run, witness = scorer(trained)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -71,6 +72,7 @@ class Crash(Callback):
             raise RuntimeError("power cut")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*exists and is not empty:UserWarning")
 @pytest.mark.parametrize("tuning", TUNINGS)
 def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tuning: str, tmp_path: Path) -> None:
@@ -122,6 +124,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tuning: str, tmp_pat
     assert started(tmp_path / "whole", *options, checkpoint=best).step in (3, 6)
 
 
+@pytest.mark.slow
 def test_another_base_or_tuning_is_refused(tmp_path: Path) -> None:
     run = started(tmp_path, *LORA)
     go_on(run, None)
@@ -185,6 +188,7 @@ else:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("moment", "file"),
     [("writing", "last"), ("syncing", "last"), ("renaming", "best")],
@@ -216,18 +220,32 @@ def command(*words: str, folder: Path) -> str:
     return done.stdout
 
 
+TRAIN = [
+    str(ROOT / "train.py"), "resolution=28", "recipe={lr: 1.5e-3, weight_decay: 0.0}",
+    "recipe.epochs=0.01", "recipe.batch_size=16", "recipe.label_smoothing=0", "recipe.dropout=0",
+    "recipe.text_length=28", "validations=1", "score_before=false", "splits.validate=val",
+    "splits.report=[val]", "page=0", "pictured=0", "trainer=cpu",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A full run, whose weights others stand on."""
+    folder = tmp_path_factory.mktemp("bases")
+    command(*TRAIN, "run=base", folder=folder)
+    return folder / "base"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("tuning", ["lora", "qlora"])
-def test_a_run_is_scored_from_its_folder_wherever_that_is(tuning: str, tmp_path: Path) -> None:
-    """A full run first, whose weights are then the base."""
+def test_a_run_is_scored_from_its_folder_wherever_that_is(
+    tuning: str, base: Path, tmp_path: Path
+) -> None:
     if tuning == "qlora":
         pytest.importorskip("bitsandbytes")
-    train = [str(ROOT / "train.py"), "recipe.epochs=0.01", "validations=1", "score_before=false",
-             "splits.validate=val", "splits.report=[val]", "page=0", "pictured=0",
-             "trainer=cpu"]  # fmt: skip
-    command(*train, "run=base", folder=tmp_path)
+    shutil.copytree(base, tmp_path / "base")
     printed = command(
-        *train, "model.weights=base", f"tuning={tuning}", "run=adapted", folder=tmp_path
+        *TRAIN, "model.weights=base", f"tuning={tuning}", "run=adapted", folder=tmp_path
     )
     assert re.search(r"language +│ adapted +│ +\d{3},\d{3} │ +\d{3},\d{3} │ 0\.0045", printed)
     answers = "answers/val-step000009.jsonl"

@@ -99,6 +99,7 @@ def test_a_prompt_keeps_its_place_in_the_batch(examples: list[Example]) -> None:
     assert [fault.row for fault in batch.faults] == [BROKEN]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_run_tells_what_it_went_on_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -79,6 +79,7 @@ WORSE = {2: 10.0, 4: 10.0, 6: 9.0, 8: 99.0}
 BETTER = {2: 10.0, 4: 9.0, 6: 11.0, 8: 10.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("crash", [("validation", 4), ("training", 4), ("validation", 6)])
 def test_it_ends_where_it_would_have_ended(tmp_path: Path, crash: tuple[str, int]) -> None:
     whole = ended(fit(tmp_path / "whole", WORSE))
@@ -99,6 +100,7 @@ def test_it_ends_where_it_would_have_ended(tmp_path: Path, crash: tuple[str, int
     assert ended(fit(tmp_path / "broken", WORSE))[:4] == whole[:4]
 
 
+@pytest.mark.slow
 def test_it_goes_on_while_it_becomes_better(tmp_path: Path) -> None:
     assert ended(fit(tmp_path, BETTER))[:4] == (8, "", 11.0, 6)
 

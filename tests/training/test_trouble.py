@@ -85,6 +85,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
     assert last.read_text() == "what was there before"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["state_dict", "optimizer_states"])
 def test_a_state_that_is_not_finite_is_not_gone_on_with(place: str, tmp_path: Path) -> None:
     run = assemble(settings(tmp_path, *SMALL, "recipe.epochs=1"), tmp_path)
@@ -101,6 +102,7 @@ def test_a_state_that_is_not_finite_is_not_gone_on_with(place: str, tmp_path: Pa
         again.trainer.fit(again.module, again.data, ckpt_path=last, weights_only=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("update", [6, 25])
 def test_large_gradients_are_shown(
     update: int,
@@ -125,6 +127,7 @@ def test_large_gradients_are_shown(
     assert len(state["norms"]) == 30 and state["large"] == [large]
 
 
+@pytest.mark.slow
 def test_usual_gradients_are_not(tmp_path: Path) -> None:
     run = started(tmp_path)
     run.trainer.fit(run.module, run.data)

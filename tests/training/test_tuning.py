@@ -241,6 +241,7 @@ def learnt(tuning: Tuning, model: PaliGemma) -> tuple[list[float], TransferModul
     return losses, module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("kind", ["lora", "rslora", "dora", "qlora"])
 def test_adapters_learn_and_the_base_stays(kind: str, dtype: str) -> None:

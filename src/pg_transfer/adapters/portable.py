@@ -87,7 +87,6 @@ def save_portable(
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
         "base_model_name_or_path": base,
-        "revision": revision,
         "r": config.r,
         "lora_alpha": config.lora_alpha,
         "lora_dropout": config.lora_dropout,
@@ -99,6 +98,7 @@ def save_portable(
         "fan_in_fan_out": False,
         "init_lora_weights": True,
         "inference_mode": True,
+        **({} if revision is None else {"revision": revision}),
     }
     folder.mkdir(parents=True, exist_ok=True)
     save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
