@@ -147,6 +147,20 @@ def test_own_data_starts_from_the_recipe_for_it(resolution: int) -> None:
     assert tuple(recipe[key] for key in KEYS) == (1e-5, 3e-7, 15, 32, 0.0, 0.0, 128, False)
 
 
+@pytest.mark.parametrize("file", [path.stem for path in (CONF / "experiment").glob("*.yaml")])
+def test_an_experiment_is_what_it_says_and_gives_way_to_the_command_line(file: str) -> None:
+    config = composed(f"experiment={file}")
+    assert (config.model.size, config.resolution) == ("paligemma_3b", 448)
+    assert (config.micro_batch, config.model.rematerialise) == ("auto", "auto")
+    own = file == "own_data_24gb"
+    assert config.task._target_ == ("tasks.custom.Custom" if own else "tasks.refcoco.RefCOCO")
+    assert (config.tuning.vision.mode, config.tuning.adapters is None) == ("recipe", not own)
+    assert OmegaConf.to_container(config, resolve=True)
+    changed = composed(f"experiment={file}", "resolution=224", "micro_batch=2", "tuning=dora")
+    assert (changed.resolution, changed.micro_batch) == (224, 2)
+    assert changed.tuning.adapters.kind == "dora"
+
+
 def test_shapes_is_what_runs_without_a_word() -> None:
     config = composed()
     assert (config.task._target_, config.model.size) == ("tasks.shapes.Shapes", "tiny")

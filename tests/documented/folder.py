@@ -112,3 +112,4 @@ def _runs(folder: Path) -> None:
     ended = call("src/pg_transfer/export.py", [SHAPES, "--to", mixed, "--format", "huggingface"],
                  folder)  # fmt: skip
     assert ended.code == 0, ended.error
+    shutil.copytree(folder / mixed, folder / "exported")

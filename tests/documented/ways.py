@@ -124,8 +124,9 @@ def train(command: Command, folder: Path) -> Ended:
     _, settings = settings_of(command) or ("", [])
     words = [replaced(word) for word in command.words]
     flags = [word for word in words if word in ("-m", "--multirun", "--help")]
+    in_a_file = any(word.startswith("experiment=") for word in settings)  # the task, and its size
     task = next((word[5:] for word in settings if word.startswith("task=")), "shapes")
-    small = SMALL | OF_TASK.get(task, {})
+    small = SMALL | ({"resolution": "224"} if in_a_file else OF_TASK.get(task, {}))
     kept = [replaced(word) for word in settings if not is_below(word.partition("=")[0], small)]
     kept = ["resolution=224" if word in LARGE else word for word in kept]
     kept += own_groups(settings, folder)
