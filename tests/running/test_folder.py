@@ -41,6 +41,16 @@ def test_a_run_goes_on_as_it_was_or_elsewhere(run: Path, capsys) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "remedy", ["evaluation_batch=2", "model.rematerialise=true", "on_error=skip"]
+)
+def test_what_memory_or_an_image_has_stopped_goes_on_with_a_remedy(
+    remedy: str, run: Path, capsys
+) -> None:
+    require_same_run(run, settings(remedy))
+    assert capsys.readouterr().out.startswith("note: the run goes on elsewhere: ")
+
+
 @pytest.mark.parametrize("change", ["recipe.lr=1e-3", "trainer.precision=bf16-mixed", "beams=2"])
 def test_another_run_is_refused(run: Path, change: str) -> None:
     name = change.split("=")[0]

@@ -31,7 +31,7 @@ from pg_transfer.training.tuning import Tuning
 PARTS = ("weights", "gradients", "optimiser", "activations", "logits")
 """What memory is held by; activations are also images, and whatever lives for a moment."""
 
-COMPUTED = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+COMPUTED = {"bf16-mixed": torch.bfloat16}
 KEPT = {"bf16-true": torch.bfloat16, "16-true": torch.float16}
 PRECISIONS = ("32-true", *COMPUTED, *KEPT)
 

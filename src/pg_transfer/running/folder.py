@@ -15,14 +15,19 @@ from pg_transfer.process.processes import started_from_outside
 from pg_transfer.project import typed
 from pg_transfer.sources.run_settings import CONFIG, parse_settings
 
-# Settings under which a run computes the same, but for rounding and what dropout draws.
+# Settings under which a run computes the same, but for rounding, what dropout draws, and what
+# cannot be read: remedies for a run that memory or an image has stopped.
 WHERE = (
     "trainer.accelerator:", "trainer.devices:", "trainer.num_nodes:", "trainer.strategy",
-    "trainer.inference_mode:", "micro_batch:", "workers:",
+    "trainer.inference_mode:", "micro_batch:", "evaluation_batch:", "model.rematerialise:",
+    "workers:", "on_error:",
 )  # fmt: skip
 
 # Settings that change none of a run's numbers.
-FREE = ("run", "logger", "image_cache", "checkpoint_minutes", "pictured", "page", "samples")
+FREE = (
+    "run", "logger", "image_cache", "checkpoint_minutes", "pictured", "page", "samples",
+    "trainer.log_every_n_steps",
+)  # fmt: skip
 
 
 def require_one_folder() -> None:

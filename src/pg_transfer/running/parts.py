@@ -11,6 +11,7 @@ from hydra.utils import instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.strategies import DDPStrategy
 from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.model.config import released
@@ -138,6 +139,8 @@ def build_trainer(
         raise
     refuse_ranks_of_their_own(trainer)
     trainer.strategy.checkpoint_io = WholeFiles()
+    if isinstance(trainer.strategy, DDPStrategy):  # else gradients are there twice, as the planner
+        trainer.strategy._ddp_kwargs.setdefault("gradient_as_bucket_view", True)  # does not expect
     if learns:
         passes = accumulation(recipe.batch_size, config.micro_batch, trainer.world_size)
         trainer.accumulate_grad_batches = passes

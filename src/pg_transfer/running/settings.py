@@ -177,7 +177,13 @@ def _refuse_odd_splits(splits: DictConfig) -> None:
 
 
 def refuse_rounded_updates(parts: Mapping[str, Learning], precision: str) -> None:
-    """Raises ValueError where pure bfloat16 weights would round the updates away."""
+    """Raises ValueError where weights or gradients of so few bits would lose the updates."""
+    if precision == "16-mixed":
+        raise ValueError(
+            "trainer.precision=16-mixed: float16 needs gradients to be scaled, which the recipe's "
+            "clipping would take for large ones. Take bf16-mixed, or 32-true where a GPU has no "
+            "bfloat16"
+        )
     if precision not in ("bf16-true", "16-true"):
         return
     for part, learning in parts.items():

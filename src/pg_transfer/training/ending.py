@@ -34,7 +34,12 @@ class EndTogether(Callback):
         last_resort = threading.Timer(MOST, _leave)
         last_resort.daemon = True
         last_resort.start()
-        end(getattr(trainer.strategy.launcher, "procs", []))
+        # Lightning's observer, which shares the list, would kill this process as soon as it sees
+        # that another has ended: before the error is told, and trackers have what they wait for.
+        processes = getattr(trainer.strategy.launcher, "procs", [])
+        started = list(processes)
+        processes.clear()
+        end(started)
 
 
 def end(started: list[subprocess.Popen[Any]], *, grace: float = GRACE) -> None:
