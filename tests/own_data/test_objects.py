@@ -217,6 +217,33 @@ def test_a_folder_of_coco(folder: Path) -> None:
     assert all(text.startswith(BOX + "<seg") for text in suffixes(masks))
 
 
+def test_thin_boxes_of_coco_files_are_left_out_and_counted(folder: Path) -> None:
+    path = coco(folder) / "annotations" / "instances_train2017.json"
+    content = json.loads(path.read_text())
+    first = content["annotations"][0]
+    # The first is one of COCO's own. Of the second, 0.4 pixels high, both edges round to row 7.
+    for number, box in enumerate(([6.65, 8.33, 1.03, 0.0], [3, 6.8, 9, 0.4], [3, 5, 0, 9])):
+        content["annotations"].append(first | {"id": 200 + number, "bbox": box, "category_id": 18})
+    path.write_text(json.dumps(content))
+    made = Custom(folder)
+    assert suffixes(made) == [f"{BOX} cat"] * 4
+    assert made.findings[2] == "note: 3 boxes without an area are left out, with their objects"
+    content["annotations"].append(first | {"id": 300, "bbox": [30, 5, -20, 10]})
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"image 0: object 6: .* covers no pixel of it"):
+        Custom(folder)
+
+
+def test_boxes_that_are_cut_at_the_edge_are_counted(folder: Path) -> None:
+    rows = [{"boxes": [box], "labels": ["cat"]} for box in ([20, 5, 20.5, 10], [0, 0, 40, 20])]
+    made = task(folder, *rows, box_format="xywh")
+    # Half a pixel of 40 is less than the 2 % that are cut.
+    told = "note: 1 boxes reach outside their image, by 0.5 pixels at most, and are cut at its edge"
+    assert made.findings[2] == told
+    row = {"boxes": [[20, 5, 20 + 1e-12, 10]], "labels": ["cat"]}  # as sums of fractions come out
+    assert len(task(folder, row, box_format="xywh").findings) == 3
+
+
 def test_faults_of_coco_files_are_named(folder: Path) -> None:
     path = coco(folder) / "annotations" / "instances_train2017.json"
     content = json.loads(path.read_text())

@@ -76,6 +76,7 @@ def read_examples(source: Source, wishes: Wishes) -> OwnData:
             f"{counts}{note}",
             f"request: {maker.request}; answer: {maker.answer}; metric: {metric}{why}",
             *maker.remarks,
+            *maker.tally.remarks(),
         ],
     )
 
