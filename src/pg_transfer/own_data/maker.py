@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from pg_transfer.own_data import columns as roles
 from pg_transfer.own_data.held_out import TRAIN, Shown
-from pg_transfer.own_data.image_files import read_images, size_of
+from pg_transfer.own_data.image_files import is_on_its_side, read_images, size_of, turned
 from pg_transfer.own_data.objects import Tally, read_scene
 from pg_transfer.own_data.rows import Row, Source
 from pg_transfer.own_data.scoring import OF_OBJECTS
@@ -202,10 +203,19 @@ class Maker:
         given["box_format"] = self.wishes.box_format or given["box_format"]
         if self.kind == "boxes":
             given["masks"] = None
-        scene = read_scene(
-            given, size=lambda: size_of(image), folder=row.folder,
-            tally=self.tally, drops_thin=row.drops_thin,
-        )  # fmt: skip
+        read = partial(read_scene, folder=row.folder, drops_thin=row.drops_thin)
+        try:
+            scene = read(given, size=lambda: size_of(image), tally=self.tally)
+        except ValueError as error:
+            if not is_on_its_side(image):
+                raise
+            width, height = stored = size_of(image)
+            given |= {"width": height, "height": width}
+            try:
+                read(given, size=lambda: stored, tally=Tally())
+            except ValueError:
+                raise error from None
+            raise turned(image, stored) from error
         if self.kind == "masks" and any(thing.mask is None for thing in scene.asked):
             raise ValueError("an object has no mask")
         return scene
