@@ -9,6 +9,7 @@ from typing import Any
 
 from pg_transfer.data.images import image_size
 from pg_transfer.data.orientation import ON_ITS_SIDE, orientation
+from pg_transfer.data.release import missing_images
 from pg_transfer.own_data.columns import as_list
 from pg_transfer.own_data.stored import StoredImage
 from pg_transfer.task import OneImage
@@ -95,7 +96,12 @@ def _is_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
 
 
 def require_files(images: Iterable[OneImage]) -> None:
-    """Raises FileNotFoundError if some files are missing; each folder is listed once."""
+    """Raises FileNotFoundError if some files are missing; each folder is listed once.
+
+    Where missing images are allowed, they are found out when they are read.
+    """
+    if missing_images() is not None:
+        return
     wanted: dict[Path, set[str]] = defaultdict(set)
     for image in images:
         if isinstance(image, Path):
