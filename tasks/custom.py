@@ -12,6 +12,7 @@ import numpy as np
 from pg_transfer.data.splits import select
 from pg_transfer.own_data.examples import OwnData, read_examples
 from pg_transfer.own_data.held_out import TRAIN, VALIDATION, find_split
+from pg_transfer.own_data.image_files import require_as_stored
 from pg_transfer.own_data.maker import Wishes
 from pg_transfer.own_data.recognise import recognise
 from pg_transfer.own_data.scoring import formulas_of, score
@@ -106,6 +107,11 @@ class Custom(Task):
         if scene not in self._described:
             self._described[scene] = describe(scene, self.mask_codec)
         return Target(example.prefix, self._described[scene])
+
+    def require_image(self, example: Example) -> None:
+        """Raises ValueError if boxes are those of the image as its EXIF asks to show it."""
+        if (scene := example.reference) is not None:
+            require_as_stored(example.images[0], (scene.width, scene.height))
 
     def score(self, answers: Sequence[Answer]) -> Scores:
         """The verdict by the metric that was asked for or chosen."""

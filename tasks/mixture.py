@@ -158,6 +158,11 @@ class Mixture(Task):
         task, own = self._own(example)
         return task.target(own, replace(draw, example_id=own.id))
 
+    def require_image(self, example: Example) -> None:
+        """As its own task does."""
+        task, own = self._own(example)
+        task.require_image(own)
+
     def score(self, answers: Sequence[Answer]) -> Scores:
         """Each task's verdict on its own answers."""
         return self._score(answers, in_full=False)

@@ -24,6 +24,7 @@ ALLOWED = {
     "data": "",
     "data.images": "",
     "data.json_texts": "",
+    "data.orientation": "data.images",
     "data.packed_examples": "task",
     "data.refer": "data.safe_pickle segmentation.referring segmentation.run_lengths",
     "data.release": "",
@@ -35,8 +36,8 @@ ALLOWED = {
     "segmentation": "task data.images text metrics",
     "metrics": "task text segmentation.instances segmentation.masks segmentation.scenes",
     "own_data": (
-        "task data.images data.json_texts segmentation.masks segmentation.run_lengths "
-        "segmentation.scenes metrics"
+        "task data.images data.json_texts data.orientation data.release segmentation.masks "
+        "segmentation.run_lengths segmentation.scenes metrics"
     ),
     "reporting": "",
     "reporting.answers": "task data.json_texts process.whole_files",
@@ -47,7 +48,10 @@ ALLOWED = {
     "reporting.report": "task metrics reporting.published process.whole_files",
     "reporting.scores_file": "",
     "reporting.templates": "",
-    "checking": ("task data.images text segmentation.instances segmentation.scenes reporting.page"),
+    "checking": (
+        "task data.images data.orientation text segmentation.instances segmentation.scenes "
+        "reporting.page"
+    ),
     "process": "",
     "process.console": "process.processes process.secrecy process.shortage process.stopping",
     "process.launching": "",

@@ -57,9 +57,10 @@ def check(options: argparse.Namespace) -> None:
     quiet_libraries()
     config = composed(options.settings)
     found = Findings()
-    with missing_images_allowed():
+    with missing_images_allowed() as missing:
         task = build_task(config)
         examples = read_splits(config, Splits(task), found)
+    found.broken += missing
     found.notes[:0] = task.departures
     found.add_counts(examples, task.sizes)
     files = look_at_files(examples, decode=options.decode, processes=options.processes)

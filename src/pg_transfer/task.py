@@ -188,6 +188,12 @@ class Task(ABC):
         """What to learn from a training example this time: by default, suffixes in turn."""
         return Target(example.prefix, draw.without_replacement(example.suffixes))
 
+    def require_image(self, example: Example) -> None:  # noqa: B027  (most need none)
+        """Raises ValueError if the image is not the one that `reference` is about.
+
+        It is called before the image is decoded. By default nothing is looked at.
+        """
+
     @abstractmethod
     def score(self, answers: Sequence[Answer]) -> Scores:
         """The verdict on the answers to a split; of one without ground truth a count alone.

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pg_transfer.data.orientation import TAG
 from pg_transfer.text.tokenizer import BUILTIN
 from tests import data_sets
 
@@ -189,6 +190,26 @@ def own(**values: Any) -> Make:
             )
             rows[-1]["id"] = str(number)
         rows[2].update(values)
+        (folder / "my.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    return make
+
+
+def on_its_side(box: list[int], **size: int) -> Make:
+    """Boxes of a user's own, the third of a photograph that its EXIF asks to turn."""
+
+    def make(folder: Path) -> None:
+        own()(folder)
+        exif = Image.Exif()
+        exif[TAG] = 6
+        Image.new("RGB", (60, 40)).save(folder / "lying.jpg", exif=exif)
+        rows = [json.loads(line) for line in (folder / "my.jsonl").read_text().splitlines()]
+        rows = [
+            {"image": row["image"], "boxes": [[1, 1, 30, 30]], "labels": ["cat"]}
+            | {"id": row["id"], "split": row["split"], "width": 60, "height": 40}
+            for row in rows
+        ]
+        rows[2] |= {"image": "lying.jpg", "boxes": [box], **size}
         (folder / "my.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     return make

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from tests.faults.fault import Fault
-from tests.faults.making import file, own
+from tests.faults.making import file, on_its_side, own
 
 ON_LINES = ("task=custom", "data=my.jsonl")
+TURNED = (
+    "lying.jpg is stored with 60x40 pixels, its EXIF asks to turn it, and its boxes or masks are "
+    "those of the turned image. EXIF is not obeyed, as by the paper's code: turn the pixels "
+    "themselves (ImageMagick's `mogrify -auto-orient`, Pillow's `ImageOps.exif_transpose`), or "
+    "write boxes and masks for the image as it is stored"
+)
 
 OWN_DATA = [
     Fault(
@@ -92,5 +98,17 @@ OWN_DATA = [
         (*ON_LINES, "box_format=ltrb"),
         "what the numbers of a box mean is 'ltrb': set box_format to one of xyxy, xywh, cxcywh, "
         "yxyx, xyxy_normalised, xywh_normalised, cxcywh_normalised, yxyx_normalised",
+    ),
+    Fault(
+        "a box that leaves a photograph, unless it is turned as its EXIF says",
+        on_its_side([1, 20, 30, 55]),
+        (*ON_LINES, "box_format=xyxy"),
+        f"my.jsonl, line 3: {TURNED}",
+    ),
+    Fault(
+        "a photograph whose sides are those of the one that is turned as its EXIF says",
+        on_its_side([1, 20, 30, 55], width=40, height=60),
+        (*ON_LINES, "box_format=xyxy"),
+        f"example '2': {TURNED}",
     ),
 ]

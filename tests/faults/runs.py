@@ -79,6 +79,14 @@ RUNS = [
         program="evaluate.py",
     ),
     Fault(
+        "a folder of images for a run whose task has its own",
+        trained(nothing),
+        ("run=run", "images=photos"),
+        "images=photos: this run's task finds its images in its own data; root=... says where "
+        "that lies",
+        program="evaluate.py",
+    ),
+    Fault(
         "no checkpoint to evaluate",
         trained(lambda folder: (folder / "run/checkpoints/last.ckpt").unlink()),
         ("run=run",),

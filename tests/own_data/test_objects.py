@@ -12,10 +12,13 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from pg_transfer.data.orientation import TAG
 from pg_transfer.segmentation.codec import load_codec
 from pg_transfer.segmentation.masks import mask_crop
 from pg_transfer.task import Answer, Draw, pieces_of
 from pg_transfer.text.locations import codes_to_text
+from pg_transfer.text.tokenizer import BUILTIN, Tokenizer
+from pg_transfer.training.reader import Antialias, ImageError, Reader
 from tasks.custom import Custom
 
 # Images are 40 wide and 20 high. The box from (10, 5) to (30, 15) is, as ymin, xmin, ymax, xmax,
@@ -215,6 +218,85 @@ def test_a_folder_of_coco(folder: Path) -> None:
     assert (scores.metrics["box_AP"], scores.metrics["f1@0.5"]) == pytest.approx((100, 100))
     masks = Custom(folder, metric="miou", mask_codec=partial(load_codec, "builtin"))
     assert all(text.startswith(BOX + "<seg") for text in suffixes(masks))
+
+
+def test_thin_boxes_of_coco_files_are_left_out_and_counted(folder: Path) -> None:
+    path = coco(folder) / "annotations" / "instances_train2017.json"
+    content = json.loads(path.read_text())
+    first = content["annotations"][0]
+    # The first is one of COCO's own. Of the second, 0.4 pixels high, both edges round to row 7.
+    for number, box in enumerate(([6.65, 8.33, 1.03, 0.0], [3, 6.8, 9, 0.4], [3, 5, 0, 9])):
+        content["annotations"].append(first | {"id": 200 + number, "bbox": box, "category_id": 18})
+    path.write_text(json.dumps(content))
+    made = Custom(folder)
+    assert suffixes(made) == [f"{BOX} cat"] * 4
+    assert made.findings[2] == "note: 3 boxes without an area are left out, with their objects"
+    content["annotations"].append(first | {"id": 300, "bbox": [30, 5, -20, 10]})
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"image 0: object 6: .* covers no pixel of it"):
+        Custom(folder)
+
+
+def test_boxes_that_are_cut_at_the_edge_are_counted(folder: Path) -> None:
+    rows = [{"boxes": [box], "labels": ["cat"]} for box in ([20, 5, 20.5, 10], [0, 0, 40, 20])]
+    made = task(folder, *rows, box_format="xywh")
+    # Half a pixel of 40 is less than the 2 % that are cut.
+    told = "note: 1 boxes reach outside their image, by 0.5 pixels at most, and are cut at its edge"
+    assert made.findings[2] == told
+    row = {"boxes": [[20, 5, 20 + 1e-12, 10]], "labels": ["cat"]}  # as sums of fractions come out
+    assert len(task(folder, row, box_format="xywh").findings) == 3
+
+
+def lying(path: Path) -> None:
+    """A photograph of 40 x 20 pixels that is to be shown upright, 20 x 40."""
+    exif = Image.Exif()
+    exif[TAG] = 6
+    Image.new("RGB", (40, 20)).save(path, exif=exif)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"boxes": [[2, 25, 18, 38]]},  # leaves 40 x 20, fits 20 x 40
+        {"boxes": [[2, 25, 18, 38]], "width": 40, "height": 20},
+        {"masks": [{"size": [40, 20], "counts": [100, 100, 600]}]},
+    ],
+    ids=["box", "box and size", "mask"],
+)
+def test_objects_of_the_turned_image_are_named(folder: Path, row: dict[str, Any]) -> None:
+    lying(folder / "images/lying.jpg")
+    row = {"prefix": "it"} | row
+    plain = {"boxes": [[2, 5, 18, 15]]} if "boxes" in row else {"masks": [[0, 0, 9, 0, 9, 9]]}
+    with pytest.raises(
+        ValueError, match=r"line 2: .*lying\.jpg is stored with 40x20 pixels, its EX"
+    ):
+        task(folder, plain | {"prefix": "it"}, row | {"image": "images/lying.jpg"},
+             box_format="xyxy")  # fmt: skip
+    with pytest.raises(ValueError, match=r"line 2: object 1: "):
+        task(folder, plain | {"prefix": "it"}, row, box_format="xyxy")  # of an upright image
+
+
+@pytest.mark.parametrize(("size", "is_turned"), [((20, 40), True), ((10, 20), True),
+                                                 ((40, 20), False), ((20, 10), False)])  # fmt: skip
+def test_sizes_of_the_turned_image_are_noticed_when_it_is_read(
+    folder: Path, size: tuple[int, int], is_turned: bool
+) -> None:
+    lying(folder / "images/lying.jpg")
+    # Half the size is that of a copy, whose boxes are the same fractions.
+    row = {"boxes": [[2, 2, 9, 9]], "labels": ["cat"], "width": size[0], "height": size[1]}
+    made = task(folder, row | {"image": "images/lying.jpg"}, row, box_format="xyxy")
+    first, second = made.examples("train")
+    reader = Reader(
+        task=made, tokenizer=Tokenizer(BUILTIN), resolution=14, text_length=32,
+        antialias=Antialias(train=True, evaluate=True),
+    )  # fmt: skip
+    reader.prompt(second)  # of an image that is not turned
+    if not is_turned:
+        reader.lesson(first, Draw(0, first.id, 0))
+        return
+    for read in (reader.prompt, lambda one: reader.lesson(one, Draw(0, one.id, 0))):
+        with pytest.raises(ImageError, match=r"example '0': .*lying\.jpg is stored with 40x20"):
+            read(first)
 
 
 def test_faults_of_coco_files_are_named(folder: Path) -> None:

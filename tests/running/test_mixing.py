@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.data import images
 from pg_transfer.running.assemble import Run, assemble
-from pg_transfer.running.mixing import with_components
+from pg_transfer.running.mixing import move_images, with_components
 from pg_transfer.running.settings import register_resolvers
 from pg_transfer.sources.run_settings import CONFIG, read_run_settings
 from pg_transfer.task import Draw
@@ -210,3 +210,17 @@ def test_trained_and_scored_from_the_command_line(tmp_path: Path, data: str) -> 
     )
     assert "textvqa/val has 8 examples" in told and "accuracy" in told
     assert (folder / CONFIG).is_file()
+
+
+def test_images_of_own_data_may_lie_elsewhere() -> None:
+    own = {"root": "a.jsonl", "images": None}
+    alone = OmegaConf.create({"task": own})
+    move_images(alone, "moved")
+    assert alone.task.images == "moved"
+    mixed = {"mine": {"task": own}, "textvqa": {"task": {"root": "b"}}}
+    settings = OmegaConf.create({"task": {"components": mixed}})
+    move_images(settings, {"mine": "moved"})
+    assert settings.task.components.mine.task.images == "moved"
+    for wrong in ("moved", {"textvqa": "moved"}):
+        with pytest.raises(ValueError, match=r"say of which: images=\{mine: \.\.\.\}"):
+            move_images(settings, wrong)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from pg_transfer.data.release import missing_images_allowed
 from pg_transfer.task import Answer, Draw, pieces_of
 from tasks.custom import Custom
 
@@ -251,6 +252,27 @@ def test_missing_images_are_counted(folder: Path) -> None:
     for path in folder.glob("*.png"):
         path.rename(folder / "moved" / path.name)
     assert custom(folder, plain()[3:5], images=folder / "moved").data.splits
+
+
+def test_missing_images_may_be_left_to_be_found_out(folder: Path) -> None:
+    rows = plain(split="train")
+    rows[2]["image"] = "none.png"
+    with missing_images_allowed() as missing:
+        task = custom(folder, [*rows, rows[0] | {"split": "val"}])
+    assert task.examples("train")[2].image == folder / "none.png"
+    assert missing == []
+    boxed = [row | {"boxes": [[1, 1, 9, 9]]} for row in rows]
+    with missing_images_allowed() as missing:
+        task = custom(
+            folder, [*boxed, boxed[0] | {"split": "val"}], box_format="xyxy", metric="box_ap"
+        )
+    assert len(task.examples("train")) == COUNT - 1
+    place = f"{folder}/my.jsonl, line 3"
+    told = "their boxes or masks need the size of an image that is missing"
+    assert f"note: 1 rows are left out: {told} ({place})" in task.findings
+    assert missing == [
+        f"{place}: no image file {folder}/none.png, whose size its boxes or masks need"
+    ]
 
 
 def test_real_captions(sample_data: Path) -> None:

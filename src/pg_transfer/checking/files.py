@@ -18,6 +18,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from pg_transfer.data.images import FORMATS, image_size, open_image
+from pg_transfer.data.orientation import orientation
 
 TAIL_BYTES = 4096
 """From the end of a file: cameras and programs append a few bytes of their own to the image."""
@@ -33,9 +34,6 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
 LEAST_PX = 16
 MOST_STRETCHED = 8.0
 """Longer side to shorter; all images are squashed into a square."""
-
-ORIENTATION = 0x0112
-"""The EXIF tag that says how a camera was held; not obeyed, as by the paper's code."""
 
 CHUNK = 64
 
@@ -71,7 +69,7 @@ def look_at(path: Path, *, decode: bool) -> Seen:
         size = image_size(path)
         with Image.open(path, formats=FORMATS) as picture:
             mode, kind = picture.mode, picture.format or ""
-            turned = kind == "JPEG" and picture.getexif().get(ORIENTATION, 1) != 1
+        turned = kind == "JPEG" and orientation(path) != 1
         odd = list(_oddities(path, size, mode, kind))
         if turned:
             odd.append("its EXIF says that it is turned, which is not obeyed")

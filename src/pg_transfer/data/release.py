@@ -22,20 +22,27 @@ Value = TypeVar("Value")
 PIECE = 2**22
 """Characters that are read at once of a long list of records; none of these has as many."""
 
-_IS_LENIENT: ContextVar[bool] = ContextVar("_IS_LENIENT", default=False)
+_MISSING: ContextVar[list[str] | None] = ContextVar("_MISSING", default=None)
 
 
 @contextmanager
-def missing_images_allowed() -> Iterator[None]:
+def missing_images_allowed() -> Iterator[list[str]]:
     """Within it an image that is nowhere is given the path where it should be.
 
-    For a look over a whole data set, which is to find out all that is wrong with it.
+    For a look over a whole data set, which is to find out all that is wrong with it. Gives a list
+    that fills with a sentence for each record that cannot be read without its image.
     """
-    token = _IS_LENIENT.set(True)
+    missing: list[str] = []
+    token = _MISSING.set(missing)
     try:
-        yield
+        yield missing
     finally:
-        _IS_LENIENT.reset(token)
+        _MISSING.reset(token)
+
+
+def missing_images() -> list[str] | None:
+    """The list that `missing_images_allowed` gave; None where they are not allowed."""
+    return _MISSING.get()
 
 
 def fault(path: Path, record: str, what: str) -> ValueError:
@@ -90,7 +97,7 @@ def find_images(
     missing = []
     for key, options in names.items():
         path = next((present[name] for name in options if name in present), None)
-        if path is None and _IS_LENIENT.get():
+        if path is None and missing_images() is not None:
             path = (existing or [*folders])[0] / options[0]
         if path is None:
             missing.append(options[0])

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from pg_transfer.data.release import missing_images
 from pg_transfer.own_data.held_out import Shown, hold_out
 from pg_transfer.own_data.image_files import require_files
 from pg_transfer.own_data.maker import Kind, Maker, Wishes
@@ -16,6 +17,9 @@ from pg_transfer.task import Example
 
 CAPTIONS = ("caption", "describe")
 """How requests begin that are answered by captions."""
+
+NAMED = 5
+"""Rows that a remark names."""
 
 
 class OwnData(NamedTuple):
@@ -38,7 +42,7 @@ def read_examples(source: Source, wishes: Wishes) -> OwnData:
     """All examples of a source.
 
     Raises:
-        FileNotFoundError: images are missing.
+        FileNotFoundError: images are missing, and they are not allowed to be.
         ValueError: columns do not fit, or a row cannot be right; the message names it.
     """
     if wishes.metric is not None:
@@ -48,9 +52,17 @@ def read_examples(source: Source, wishes: Wishes) -> OwnData:
     maker = Maker(source, wishes)
     splits: dict[str, list[Example]] = defaultdict(list)
     shown: dict[tuple[str, str], Shown] = {}
+    missing = missing_images()
+    left_out: list[str] = []
     for number, row in enumerate(source.rows()):
         try:
             split, example, images = maker.example(row, number)
+        except FileNotFoundError as error:
+            if missing is None:
+                raise
+            left_out.append(row.place)
+            missing.append(f"{row.place}: {error}, whose size its boxes or masks need")
+            continue
         except ValueError as error:
             raise ValueError(f"{row.place}: {error}") from error
         if (split, example.id) in shown:
@@ -60,6 +72,12 @@ def read_examples(source: Source, wishes: Wishes) -> OwnData:
             )
         splits[split].append(example)
         shown[split, example.id] = images
+    if left_out:
+        more = ", ..." if len(left_out) > NAMED else ""
+        maker.remarks.append(
+            f"note: {len(left_out):,} rows are left out: their boxes or masks need the size of an "
+            f"image that is missing ({'; '.join(left_out[:NAMED])}{more})"
+        )
     if maker.kind != "text":
         splits = maker.with_requests(splits)
     require_files(image for examples in splits.values() for one in examples for image in one.images)
@@ -76,6 +94,7 @@ def read_examples(source: Source, wishes: Wishes) -> OwnData:
             f"{counts}{note}",
             f"request: {maker.request}; answer: {maker.answer}; metric: {metric}{why}",
             *maker.remarks,
+            *maker.tally.remarks(),
         ],
     )
 

@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from pg_transfer.data.images import image_size
+from pg_transfer.data.orientation import ON_ITS_SIDE, orientation
+from pg_transfer.data.release import missing_images
 from pg_transfer.own_data.columns import as_list
 from pg_transfer.own_data.stored import StoredImage
 from pg_transfer.task import OneImage
+
+SHAPE = 0.02
+"""How far two shapes of an image may differ, by which sizes are rounded."""
 
 
 def read_images(cell: Any, folder: Path, *, several: bool) -> tuple[OneImage, ...]:
@@ -44,8 +49,59 @@ def size_of(image: OneImage) -> tuple[int, int]:
     return image.size
 
 
+def is_on_its_side(image: OneImage) -> bool:
+    """Whether an image's EXIF asks to show it turned by a quarter."""
+    assert isinstance(image, (Path, StoredImage))
+    try:
+        return orientation(image if isinstance(image, Path) else image.content) in ON_ITS_SIDE
+    except Exception:  # Pillow's parsers of EXIF have no errors of their own
+        return False
+
+
+def require_as_stored(image: OneImage, size: tuple[int, int]) -> None:
+    """Sees to it that boxes are not those of an image as its EXIF asks to show it.
+
+    Args:
+        image: to look at the head of.
+        size: width and height that its boxes and masks are made for.
+
+    Raises:
+        FileNotFoundError: there is no such image.
+        ValueError: it cannot be read; or it is stored lying, and they are made for it upright.
+    """
+    stored = size_of(image)
+    if size == stored or not is_on_its_side(image):
+        return
+    shown = stored[1], stored[0]
+    if size == shown or (_is_shape(size, shown) and not _is_shape(size, stored)):
+        raise turned(image, stored)
+
+
+def turned(image: OneImage, stored: tuple[int, int]) -> ValueError:
+    """The error to raise about an image whose boxes are those of the turned one."""
+    assert isinstance(image, (Path, StoredImage))
+    width, height = stored
+    return ValueError(
+        f"{image if isinstance(image, Path) else image.name} is stored with {width}x{height} "
+        f"pixels, its EXIF asks to turn it, and its boxes or masks are those of the turned image. "
+        f"EXIF is not obeyed, as by the paper's code: turn the pixels themselves (ImageMagick's "
+        f"`mogrify -auto-orient`, Pillow's `ImageOps.exif_transpose`), or write boxes and masks "
+        f"for the image as it is stored"
+    )
+
+
+def _is_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    one, two = size[0] * other[1], other[0] * size[1]
+    return abs(one - two) <= SHAPE * two
+
+
 def require_files(images: Iterable[OneImage]) -> None:
-    """Raises FileNotFoundError if some files are missing; each folder is listed once."""
+    """Raises FileNotFoundError if some files are missing; each folder is listed once.
+
+    Where missing images are allowed, they are found out when they are read.
+    """
+    if missing_images() is not None:
+        return
     wanted: dict[Path, set[str]] = defaultdict(set)
     for image in images:
         if isinstance(image, Path):

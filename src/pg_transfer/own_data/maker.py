@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from pg_transfer.own_data import columns as roles
 from pg_transfer.own_data.held_out import TRAIN, Shown
-from pg_transfer.own_data.image_files import read_images, size_of
-from pg_transfer.own_data.objects import read_scene
+from pg_transfer.own_data.image_files import is_on_its_side, read_images, size_of, turned
+from pg_transfer.own_data.objects import Tally, read_scene
 from pg_transfer.own_data.rows import Row, Source
 from pg_transfer.own_data.scoring import OF_OBJECTS
 from pg_transfer.own_data.stored import StoredImage
 from pg_transfer.segmentation.scenes import SEPARATOR, Scene
-from pg_transfer.task import Example
+from pg_transfer.task import Example, OneImage
 
 CATEGORIES, LABELS = "categories", "labels"
 FEW = 10
@@ -61,6 +62,7 @@ class Maker:
         self.extra = () if self.kind == "text" else (CATEGORIES, LABELS)
         self.request = self._request(source.columns)
         self.remarks: list[str] = []
+        self.tally = Tally()
         self.frames: tuple[int, str] | None = None
         if wishes.suffix is not None:
             roles.require_fields("suffix", wishes.suffix, source.columns, ())
@@ -95,7 +97,7 @@ class Maker:
         scene = None
         extra = {}
         if self.kind != "text":
-            scene = self._scene(values, row.folder, images[0])
+            scene = self._scene(row, images[0])
             extra = {LABELS: SEPARATOR.join(scene.labels), CATEGORIES: "{" + CATEGORIES + "}"}
         example = Example(
             id=id,
@@ -195,13 +197,25 @@ class Maker:
             raise ValueError(f"`{name}` is {many!r:.60}, not a list with one answer or more")
         return tuple(roles.as_text(text, name) for text in many)
 
-    def _scene(self, values: Mapping[str, Any], folder: Path, image: Any) -> Scene:
+    def _scene(self, row: Row, image: OneImage) -> Scene:
         wanted = ("boxes", "masks", "labels", "crowd", "width", "height", "box_format")
-        given = {role: roles.as_list(self._get(values, role)) for role in wanted}
+        given = {role: roles.as_list(self._get(row.values, role)) for role in wanted}
         given["box_format"] = self.wishes.box_format or given["box_format"]
         if self.kind == "boxes":
             given["masks"] = None
-        scene = read_scene(given, size=lambda: size_of(image), folder=folder)
+        read = partial(read_scene, folder=row.folder, drops_thin=row.drops_thin)
+        try:
+            scene = read(given, size=lambda: size_of(image), tally=self.tally)
+        except ValueError as error:
+            if not is_on_its_side(image):
+                raise
+            width, height = stored = size_of(image)
+            given |= {"width": height, "height": width}
+            try:
+                read(given, size=lambda: stored, tally=Tally())
+            except ValueError:
+                raise error from None
+            raise turned(image, stored) from error
         if self.kind == "masks" and any(thing.mask is None for thing in scene.asked):
             raise ValueError("an object has no mask")
         return scene

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,46 @@ fractions of the image."""
 OVERSHOOT = 0.02
 """How far outside the image, as a fraction of it, a box may reach and still be cut at its edge."""
 
+ROUNDING = 1e-9
+"""How far, as a fraction of the image, sums of floating point numbers may lead outside it."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Boxes that are not learnt as they stand in the data.
+
+    Attributes:
+        thin: how many were left out, as they cover no pixel.
+        cut: how many were cut at the edge of their image.
+        furthest: pixels that were cut off at most.
+    """
+
+    thin: int = 0
+    cut: int = 0
+    furthest: float = 0.0
+
+    def remarks(self) -> Iterator[str]:
+        """Sentences about them; none if there are none."""
+        if self.thin:
+            yield f"note: {self.thin:,} boxes without an area are left out, with their objects"
+        if self.cut:
+            yield (
+                f"note: {self.cut:,} boxes reach outside their image, by {self.furthest:.2g} "
+                f"pixels at most, and are cut at its edge"
+            )
+
+
+class ThinBoxError(ValueError):
+    """A box is too thin to cover a pixel."""
+
 
 def read_scene(
-    values: Mapping[str, Any], *, size: Callable[[], tuple[int, int]], folder: Path
+    values: Mapping[str, Any],
+    *,
+    size: Callable[[], tuple[int, int]],
+    folder: Path,
+    tally: Tally,
+    drops_thin: bool,
 ) -> Scene:
     """The objects of a row.
 
@@ -34,6 +72,9 @@ def read_scene(
             `width` and `height`.
         size: gives the image's width and height in pixels where the row does not.
         folder: what the names of files of masks are relative to.
+        tally: counts the boxes that are left out or cut.
+        drops_thin: objects whose box is too thin to cover a pixel are left out; otherwise they
+            are an error.
 
     Raises:
         ValueError: they do not fit each other or the image.
@@ -50,16 +91,19 @@ def read_scene(
     for number in range(count):
         mask = box = None
         try:
+            if boxes is not None:
+                box = _box(boxes[number], form, height, width, tally)
             if masks is not None and masks[number] is not None:
                 is_fraction = form.endswith(NORMALISED)
                 mask = _mask(masks[number], height, width, folder, is_fraction=is_fraction)
-            if boxes is not None:
-                box = _box(boxes[number], form, height, width)
-            elif mask is not None:
+            if box is None:
+                if mask is None:
+                    raise ValueError("neither a box nor a mask")
                 box = _box_around(mask(), height, width)
-            else:
-                raise ValueError("neither a box nor a mask")
         except ValueError as error:
+            if drops_thin and isinstance(error, ThinBoxError):
+                tally.thin += 1
+                continue
             raise ValueError(f"object {number + 1}: {error}") from error
         label = "" if given["labels"] is None else str(given["labels"][number]).strip()
         is_crowd = given["crowd"] is not None and bool(given["crowd"][number])
@@ -107,7 +151,7 @@ def _size(values: Mapping[str, Any], look: Callable[[], tuple[int, int]]) -> tup
     return look()
 
 
-def _box(box: Any, form: str, height: int, width: int) -> Box:
+def _box(box: Any, form: str, height: int, width: int, tally: Tally) -> Box:
     try:
         a, b, c, d = (float(number) for number in box)
     except (TypeError, ValueError, OverflowError) as error:
@@ -126,11 +170,16 @@ def _box(box: Any, form: str, height: int, width: int) -> Box:
     shown = f"the box {list(box)} (box_format={form}) in an image of {width}x{height} pixels"
     if min(left, top, 1 - right, 1 - bottom) < -OVERSHOOT:
         raise ValueError(f"{shown} leaves it")
+    outside = max(-left * width, -top * height, (right - 1) * width, (bottom - 1) * height)
+    is_thin = 0 <= min((right - left) * width, (bottom - top) * height) < 1
     left, top, right, bottom = (min(max(edge, 0.0), 1.0) for edge in (left, top, right, bottom))
     if not (round(left * width) < round(right * width)) or not (
         round(top * height) < round(bottom * height)
     ):
-        raise ValueError(f"{shown} covers no pixel of it")
+        raise (ThinBoxError if is_thin else ValueError)(f"{shown} covers no pixel of it")
+    if outside > ROUNDING * max(width, height):
+        tally.cut += 1
+        tally.furthest = max(tally.furthest, outside)
     return top, left, bottom, right
 
 

@@ -29,6 +29,7 @@ class Row(NamedTuple):
         split: that its file is about; None if nothing says so.
         values: by column. An image is the name of a file, or an `Image` that reads itself.
         is_named: the user says that it is of that split, whatever else would.
+        drops_thin: its format is known to have boxes without an area, which are left out.
     """
 
     place: str
@@ -36,6 +37,7 @@ class Row(NamedTuple):
     split: str | None
     values: Mapping[str, Any]
     is_named: bool = False
+    drops_thin: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,12 +35,17 @@ class StoredImage(ABC):
         Raises:
             ValueError: the content is no image, or a damaged one; the message has `name`.
         """
-        return open_image(Content(self.name, self.read()))
+        return open_image(self.content)
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels, by its header."""
-        return image_size(Content(self.name, self.read()))
+        return image_size(self.content)
+
+    @property
+    def content(self) -> Content:
+        """The file's content, with a name for errors."""
+        return Content(self.name, self.read())
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pg_transfer.reporting.page import Side
 from pg_transfer.reporting.record import Record, write_record
 from pg_transfer.reporting.report import NOTHING, Report, build_report, cells
 from pg_transfer.running.assemble import Run, assemble
-from pg_transfer.running.mixing import move_data
+from pg_transfer.running.mixing import move_data, move_images
 from pg_transfer.running.parts import build_task
 from pg_transfer.sources.run_settings import read_run_settings, require_parts
 from pg_transfer.task import Scores
@@ -65,6 +65,8 @@ def score(config: DictConfig, requests: Requests) -> None:
                 settings[key] = config[key]
         if config.root is not None:
             move_data(settings, config.root)
+        if config.images is not None:
+            move_images(settings, config.images)
         if config.split is not None:
             settings.splits.report, settings.splits.optional = [config.split], []
     compared = None if config.compare is None else Path(config.compare)

@@ -74,6 +74,31 @@ def move_data(settings: DictConfig, root: Any) -> None:
         components[name].task.root = place
 
 
+def move_images(settings: DictConfig, images: Any) -> None:
+    """Takes the images of own data from another folder; of a mixture, for each task in `images`.
+
+    Raises:
+        ValueError: the task's images lie where its data does, or it is not said which task's.
+    """
+    components = settings.task.get("components")
+    if components is None:
+        tasks = {"": settings.task}
+        images = {"": images}
+    else:
+        tasks = {name: one.task for name, one in components.items()}
+    movable = [name for name, task in tasks.items() if "images" in task]
+    if not movable:
+        raise ValueError(
+            f"images={next(iter(images.values())) if '' in tasks else images}: this run's task "
+            f"finds its images in its own data; root=... says where that lies"
+        )
+    if not isinstance(images, Mapping) or set(images) - set(movable):
+        names = ", ".join(f"{name}: ..." for name in movable)
+        raise ValueError(f"images={images}: this run mixes tasks, say of which: images={{{names}}}")
+    for name, place in images.items():
+        tasks[name].images = place
+
+
 def _wanted(mixture: Any) -> dict[str, dict[str, Any]]:
     """For each name its settings, `task` and `weight` among them."""
     given = OmegaConf.to_container(mixture, resolve=True) if OmegaConf.is_config(mixture) else None

@@ -96,9 +96,10 @@ class Reader:
 
         Raises:
             MissingImageError: there is no such file; the message names it and the example.
-            ImageError: it is no image; likewise.
+            ImageError: it is no image, or not the one that the task means; likewise.
         """
         try:
+            self.task.require_image(example)
             resized = [self._resized(image, antialias=antialias) for image in example.images]
             return np.stack(resized) if isinstance(example.image, tuple) else resized[0]
         except FileNotFoundError as error:
