@@ -21,8 +21,17 @@ WHERE = (
     "trainer.inference_mode:", "micro_batch:", "workers:",
 )  # fmt: skip
 
-# Settings that change none of a run's numbers.
-FREE = ("run", "logger", "image_cache", "checkpoint_minutes", "pictured", "page", "samples")
+# Settings that change none of a run's numbers; the prompt is what the data chose.
+FREE = (
+    "prompt",
+    "run",
+    "logger",
+    "image_cache",
+    "checkpoint_minutes",
+    "pictured",
+    "page",
+    "samples",
+)
 
 
 def require_one_folder() -> None:
