@@ -79,6 +79,11 @@ class Custom(Task):
         return (*self.data.findings, RECIPE)
 
     @property
+    def request(self) -> str:
+        """What every image is asked, or the template."""
+        return self.data.request
+
+    @property
     def formulas(self) -> Mapping[str, Formula]:  # type: ignore[override]
         """Those of the metric that was asked for or chosen."""
         return formulas_of(self.data.metric)

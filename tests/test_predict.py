@@ -184,7 +184,7 @@ def test_settings_say_what_a_task_asks(task: str, prompt: str) -> None:
 
 def test_the_usual_prompt_is_the_runs(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
-    (tmp_path / CONFIG).write_text("prompt: caption en\n")
+    (tmp_path / CONFIG).write_text("prompt: caption en\ntask: {_target_: nowhere.Task}\n")
     assert predict.usual_prompt(str(tmp_path)) == "caption en"
     assert predict.usual_prompt(str(tmp_path / "checkpoints" / "best.ckpt")) == "caption en"
 

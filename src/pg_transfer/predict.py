@@ -122,7 +122,7 @@ def usual_prompt(source: str) -> str:
     folder = run_folder(Path(source))
     if folder is None:
         raise ValueError(f'{source} is no run with a prompt of its own; give --prompt "…"')
-    prompt = read_run_settings(folder).get("prompt")
+    prompt = read_run_settings(folder, builds=False).get("prompt")
     if not prompt or "{" in prompt:
         like = f' (its prompts are "{prompt}")' if prompt else ""
         raise ValueError(f'{source} asks each image something else{like}; give --prompt "…"')

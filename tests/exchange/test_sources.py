@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 
 import huggingface_hub
@@ -15,7 +16,7 @@ import pg_transfer
 from pg_transfer.export import export
 from pg_transfer.model.config import released
 from pg_transfer.model.paligemma import PaliGemma
-from pg_transfer.sources.loading import load
+from pg_transfer.sources.loading import load, tokenizer_of
 from pg_transfer.sources.models import start
 from pg_transfer.sources.run_settings import anchored
 from tests.exchange.conftest import SIDE, logits
@@ -70,6 +71,22 @@ def test_one_model_from_every_place(run, base: Path, hub, tmp_path: Path) -> Non
     model = empty()
     start(model, str(tmp_path / "adapter"), seed=0)  # merged into its base
     torch.testing.assert_close(logits(model.eval()), logits(adapted.model), rtol=1e-4, atol=1e-4)
+
+
+def test_a_tokenizer_is_fetched_without_weights(base: Path, monkeypatch) -> None:
+    asked = []
+
+    def snapshot_download(name: str, *, allow_patterns: list[str], **_) -> str:
+        asked.append(any(fnmatch("model.safetensors", one) for one in allow_patterns))
+        assert all(any(fnmatch(file, one) for one in allow_patterns)
+                   for file in ("config.json", "tokenizer.json", "tokenizer.model"))  # fmt: skip
+        return str(base)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    assert tokenizer_of("someone/paligemma-tiny").size == 2048
+    assert asked == [False]
+    load("someone/paligemma-tiny")  # and whoever wants the weights gets them afterwards
+    assert asked[1:] == [True]
 
 
 def test_adapters_keep_the_revision_of_their_base(

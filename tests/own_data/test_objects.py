@@ -83,7 +83,7 @@ def test_more_than_a_few_categories_are_asked_for_image_by_image(folder: Path) -
     objects = [{"boxes": [[10, 5, 30, 15]], "labels": [f"kind {n}"]} for n in range(11)]
     made = task(folder, *objects, box_format="xyxy")
     assert made.examples("train")[3].prefix == "detect kind 3"
-    assert any("prefix='detect {categories}' asks for all 11" in line for line in made.findings)
+    assert any("'prefix=\"detect {categories}\"' asks for all 11" in line for line in made.findings)
 
 
 def test_boxes_without_labels_are_referred_to(folder: Path) -> None:

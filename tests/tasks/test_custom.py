@@ -52,6 +52,9 @@ def test_what_is_found_is_said_in_a_line(folder: Path) -> None:
         "request: {prefix}; answer: column suffix; metric: exact (chosen: answers are short)"
     )
     assert "forkme.py" in task.findings[2]
+    assert task.request == "how red?"  # what the column says of every image
+    several = [row | {"prefix": f"how red is {n}?"} for n, row in enumerate(plain())]
+    assert custom(folder, several).request == "{prefix}"
 
 
 def test_the_same_images_are_held_out_whatever_the_order(folder: Path) -> None:
@@ -132,7 +135,9 @@ def test_columns_by_other_names(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"the data has no such column. It has img, ask"):
         custom(folder, rows, columns=names | {"image": "imgs"})
     names.pop("prefix")
-    with pytest.raises(ValueError, match=r"no request: .* name its column \(columns=\{prefix: ask"):
+    with pytest.raises(
+        ValueError, match=r"no request: .* name its column \('columns=\{prefix: ask"
+    ):
         custom(folder, rows, columns=names)
     bare = [{"image": row["img"], "suffix": "red"} for row in rows]
     with pytest.raises(ValueError, match=r"""Write it \('prefix="caption en"'\)$"""):

@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pg_transfer.own_data.typed import typed_column
+
 ROLES = {
     "image": "a file, relative to the data's own folder",
     "images": "a list of such files, the same number in every row",
@@ -155,6 +157,6 @@ def _has(found: Sequence[str], name: str) -> bool:
 def _possible(found: Sequence[str]) -> str:
     roles = "\n".join(f"  {role:<11} {meaning}" for role, meaning in ROLES.items())
     return (
-        f"It has {', '.join(found)}. Say which is which, e.g. columns={{image: {found[0]}}}; "
+        f"It has {', '.join(found)}. Say which is which, e.g. {typed_column('image', found[0])}; "
         f"there may be\n{roles}"
     )

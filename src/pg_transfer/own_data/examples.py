@@ -29,12 +29,14 @@ class OwnData(NamedTuple):
         splits: by name.
         kind: what the answers are.
         metric: the one asked for, or the one that fits.
+        request: what every image is asked, or the template if they are asked different things.
         findings: what was found and chosen, in lines for whoever starts a run.
     """
 
     splits: dict[str, list[Example]]
     kind: Kind
     metric: str
+    request: str
     findings: list[str]
 
 
@@ -83,12 +85,14 @@ def read_examples(source: Source, wishes: Wishes) -> OwnData:
     require_files(image for examples in splits.values() for one in examples for image in one.images)
     total = sum(map(len, splits.values()))
     note = hold_out(splits, shown, wishes.holdout)
+    asked = {one.prefix for examples in splits.values() for one in examples}
     metric, why = _metric(maker, splits, wishes)
     counts = ", ".join(f"{len(examples):,} {split}" for split, examples in splits.items())
     return OwnData(
         dict(splits),
         maker.kind,
         metric,
+        asked.pop() if len(asked) == 1 else maker.request,
         [
             f"data: {total:,} rows of {source.kind}, columns {', '.join(source.columns)}; "
             f"{counts}{note}",

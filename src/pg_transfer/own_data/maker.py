@@ -19,6 +19,7 @@ from pg_transfer.own_data.objects import Tally, read_scene
 from pg_transfer.own_data.rows import Row, Source
 from pg_transfer.own_data.scoring import OF_OBJECTS
 from pg_transfer.own_data.stored import StoredImage
+from pg_transfer.own_data.typed import typed_column, typed_template
 from pg_transfer.segmentation.scenes import SEPARATOR, Scene
 from pg_transfer.task import Example, OneImage
 
@@ -69,8 +70,8 @@ class Maker:
         elif self.kind == "text" and not {"suffix", "suffixes"} & self.names.keys():
             raise ValueError(
                 f"there is no answer to learn: the data has {', '.join(source.columns)}. Name the "
-                f"column (columns={{suffix: {source.columns[-1]}}}), or write a template "
-                f"(suffix={{{source.columns[-1]}}})"
+                f"column ({typed_column('suffix', source.columns[-1])}), or write a template "
+                f"({typed_template('suffix', f'{{{source.columns[-1]}}}')})"
             )
 
     @property
@@ -119,10 +120,11 @@ class Maker:
             self.request = f"{verb} {{{wanted}}}"
         asks_for = roles.fields(self.request)
         if LABELS in asks_for:
+            general = typed_template("prefix", f"{self.request.split()[0]} {{{CATEGORIES}}}")
             self.remarks.append(
                 "note: each request names what is in its image; the score says nothing about "
-                f"answers to requests for what is not there. prefix='{self.request.split()[0]} "
-                f"{{categories}}' asks for all {len(every)} categories in every image"
+                f"answers to requests for what is not there. {general} asks for all {len(every)} "
+                f"categories in every image"
             )
         filled: dict[str, list[Example]] = {split: [] for split in splits}
         left_out = 0
@@ -167,11 +169,11 @@ class Maker:
         if {"caption", "captions"} & set(self.names.values()):
             return "caption en"
         free = [name for name in found if name not in self.names.values() and name[:2] != "__"]
-        remedy = "Write it ('prefix=\"caption en\"')"
+        remedy = f"Write it ({typed_template('prefix', 'caption en')})"
         if free:
             remedy += (
-                f", name its column (columns={{prefix: {free[0]}}}), or write a template over "
-                f"columns ('prefix=\"answer en {{{free[-1]}}}\"')"
+                f", name its column ({typed_column('prefix', free[0])}), or write a template over "
+                f"columns ({typed_template('prefix', f'answer en {{{free[-1]}}}')})"
             )
         raise ValueError(f"there is no request: the data has {', '.join(found)}. {remedy}")
 

@@ -51,6 +51,8 @@ def require_same_run(folder: Path, config: DictConfig) -> None:
         dict(flattened(OmegaConf.to_container(settings)))
         for settings in (parse_settings(folder / CONFIG), config)
     )
+    if new.get("prompt") is None:  # what own data are asked is chosen when they are read
+        new["prompt"] = old.get("prompt")
     changed = [
         f"{key}: {old.get(key)} there, {new.get(key)} now"
         for key in sorted(old.keys() | new.keys())

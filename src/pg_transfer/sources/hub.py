@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import huggingface_hub
@@ -14,8 +15,11 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-WANTED = ["*.safetensors", "*.json", "*.model"]
+WANTED = ("*.safetensors", "*.json", "*.model")
 """Weights, their index, configuration and tokenizer; never pickles."""
+
+WITHOUT_WEIGHTS = ("*.json", "*.model")
+"""Configuration and tokenizer alone, a few megabytes."""
 
 NAME = re.compile(r"([\w-][\w.-]*/[\w.-]+)(?:@([\w./-]+))?")
 """`owner/name`, and after an @ a branch, a tag or a commit."""
@@ -30,12 +34,13 @@ def hub_name(source: str) -> str | None:
     return None if source.endswith((".npz", ".safetensors", ".ckpt")) else source
 
 
-def weights_folder(source: str) -> Path:
+def weights_folder(source: str, *, wanted: Sequence[str] = WANTED) -> Path:
     """The folder, or the file, that `source` means.
 
     Args:
         source: a path, or else the name of a model on the hub, `owner/name`; `owner/name@revision`
             for one of its branches, such as the `bfloat16` of Google's.
+        wanted: patterns of the files that are fetched from the hub; a path is left as it is.
 
     Raises:
         FileNotFoundError: no such path, no such model, or the hub is out of reach.
@@ -53,7 +58,7 @@ def weights_folder(source: str) -> Path:
     model, revision = name.groups()
     try:
         return Path(
-            huggingface_hub.snapshot_download(model, revision=revision, allow_patterns=WANTED)
+            huggingface_hub.snapshot_download(model, revision=revision, allow_patterns=list(wanted))
         )
     except GatedRepoError as error:
         raise PermissionError(_needs_licence(model)) from error

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from pg_transfer.model.checkpoint.positions import stretch
 from pg_transfer.model.paligemma import PaliGemma
-from pg_transfer.sources.hub import weights_folder
+from pg_transfer.sources.hub import WITHOUT_WEIGHTS, weights_folder
 from pg_transfer.sources.models import base_name, halves, is_adapter_folder, model_of, run_folder
 from pg_transfer.sources.run_settings import read_run_settings
 from pg_transfer.text.tokenizer import FILES, Tokenizer, load_tokenizer
@@ -96,6 +96,8 @@ def load(
 def tokenizer_of(source: str | Path | Mapping[str, str]) -> Tokenizer:
     """The tokenizer that belongs to `source`: itself, or what lies beside the weights.
 
+    Of a model on the hub no weights are fetched.
+
     Args:
         source: "builtin", a tokenizer's file, whatever `load` takes, or two halves to be joined,
             `{vision: ..., language: ...}`.
@@ -110,7 +112,7 @@ def tokenizer_of(source: str | Path | Mapping[str, str]) -> Tokenizer:
     if isinstance(source, Mapping):
         return tokenizer_of(halves(source)[1])
     try:
-        path = weights_folder(str(source))
+        path = weights_folder(str(source), wanted=WITHOUT_WEIGHTS)
     except FileNotFoundError as error:
         if not str(error).startswith("no weights at"):
             raise
