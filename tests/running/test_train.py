@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from pg_transfer.running.assemble import assemble
+from pg_transfer.running.transfer import exported_form
 from pg_transfer.training.weights import LAST
 from tests.short_runs import composed
 
@@ -217,3 +218,17 @@ def test_three_real_images_are_learnt(sample_data: Path, tmp_path: Path) -> None
     before, after = table(printed, "mIoU")[:2]
     assert before < 20 and after > 60, printed
     assert table(printed, "box_accuracy@0.5")[1] > 80
+
+
+@pytest.mark.parametrize(
+    ("settings", "form"),
+    [
+        (["model=tiny"], "huggingface"),
+        (["model=tiny", "tuning=lora"], "huggingface"),  # below them is nothing that has a name
+        (["model=paligemma_3b", "tuning=lora"], "adapter"),
+    ],
+)
+def test_adapters_are_exported_alone_where_their_base_has_a_name(
+    settings: list[str], form: str
+) -> None:
+    assert exported_form(composed("task=shapes", *settings)) == form

@@ -124,8 +124,14 @@ def learn_and_score(run: Run, config: DictConfig, last: Path) -> None:
         measured=run.watchers.speed.report(),
         tracker="" if run.watchers.tracker is None else run.watchers.tracker.where,
         prompt=run.data.examples(run.report[0])[0].prefix,
-        form="huggingface" if config.tuning.adapters is None else "adapter",
+        form=exported_form(config),
     )  # fmt: skip
+
+
+def exported_form(config: DictConfig) -> str:
+    """What to export a run as: adapters alone only where the weights below them have a name."""
+    is_whole = config.tuning.adapters is None or config.model.weights is None
+    return "huggingface" if is_whole else "adapter"
 
 
 def why_it_ended_early(run: Run) -> str:
