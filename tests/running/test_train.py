@@ -229,6 +229,6 @@ def test_three_real_images_are_learnt(sample_data: Path, tmp_path: Path) -> None
     ],
 )
 def test_adapters_are_exported_alone_where_their_base_has_a_name(
-    settings: list[str], form: str
+    settings: list[str], form: str, tmp_path: Path
 ) -> None:
-    assert exported_form(composed("task=shapes", *settings)) == form
+    assert exported_form(composed(tmp_path, "task=shapes", *settings)) == form
