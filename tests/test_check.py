@@ -228,6 +228,20 @@ def test_odd_files_are_told(tmp_path: Path) -> None:
     assert look_at(tmp_path / "long.png", decode=True).odd[-1] == "all of it is one colour"
 
 
+def test_a_telephones_photograph_with_two_images_is_a_jpeg(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (2, 40, 60, 3), np.uint8)
+    first, second = map(Image.fromarray, noise)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "photo.jpg"
+    first.save(path, format="MPO", save_all=True, append_images=[second], exif=exif)
+    with Image.open(path) as picture:
+        assert picture.format == "MPO"
+    seen = look_at(path, decode=True)
+    assert (seen.broken, seen.size) == ("", (60, 40))
+    assert seen.odd == ("its EXIF says that it is turned, which is not obeyed",)
+
+
 def test_several_processes_see_the_same(tmp_path: Path) -> None:
     paths = [
         data_sets.write_image(tmp_path / f"{n}.png", seed=n, size=(20, 20)) for n in range(130)

@@ -145,10 +145,18 @@ def test_keeps_the_high_byte_of_sixteen_bits(tmp_path):
 
 
 def test_refuses_what_eight_bits_cannot_show(tmp_path):
-    for value in (np.float32(0.5), np.int32(70_000), np.int32(-1)):
+    """Of 32 bits 200 may be light grey, and may be almost black."""
+    for value in (np.float32(0.5), np.int32(70_000), np.int32(-1), np.int32(200)):
         path = saved(tmp_path, Image.fromarray(np.full((2, 2), value)), "wide.tiff")
-        with pytest.raises(ValueError, match=r"wide\.tiff.*pixels of more than 16 bits"):
+        with pytest.raises(ValueError, match=r"wide\.tiff.*pixels of mode [IF], which do not say"):
             open_image(path)
+
+
+def test_sixteen_bits_that_pillow_opens_as_more(tmp_path):
+    deep = Image.fromarray(np.array([[0x0000, 0x1234, 0xFFFF]], np.uint16))
+    for name in ("deep.pgm", "deep.tiff"):
+        pixels = open_image(saved(tmp_path, deep, name))
+        np.testing.assert_array_equal(pixels[:, :, 0], [[0x00, 0x12, 0xFF]])
 
 
 def test_ignores_the_cameras_orientation(tmp_path):

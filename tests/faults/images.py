@@ -14,6 +14,7 @@ from tests.faults.making import (
     folder_in_place_of,
     link,
     no_images,
+    wide_pixels,
     with_file,
     without,
 )
@@ -85,8 +86,16 @@ IMAGES = [
         deep_pixels,
         (*ON_TEXTVQA,),
         "example '2': data/textvqa/train_images/train02.jpg: cannot be read as an image "
-        "(pixels of more than 16 bits); fetch the file again, or convert it to one of JPEG, "
-        "PNG, GIF, BMP, WEBP, TIFF, PPM",
+        "(pixels of mode F, which do not say what is white: save them with 8 or 16 bits); fetch "
+        "the file again, or convert it to one of JPEG, PNG, GIF, BMP, WEBP, TIFF, PPM",
+    ),
+    Fault(
+        "an image of 32 bits",
+        wide_pixels,
+        (*ON_TEXTVQA,),
+        "example '2': data/textvqa/train_images/train02.jpg: cannot be read as an image "
+        "(pixels of mode I, which do not say what is white: save them with 8 or 16 bits); fetch "
+        "the file again, or convert it to one of JPEG, PNG, GIF, BMP, WEBP, TIFF, PPM",
     ),
     Fault(
         "a broken image among those that are scored",

@@ -105,6 +105,11 @@ def deep_pixels(folder: Path) -> None:
     Image.fromarray(np.ones((4, 4), np.float32)).save(folder / IMAGE, format="TIFF")
 
 
+def wide_pixels(folder: Path) -> None:
+    whole(folder)
+    Image.fromarray(np.full((4, 4), 200, np.int32)).save(folder / IMAGE, format="TIFF")
+
+
 def no_images(folder: Path) -> None:
     whole(folder)
     shutil.rmtree(folder / TEXTVQA / "train_images")

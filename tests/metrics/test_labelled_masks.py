@@ -82,6 +82,17 @@ def test_labels_by_hand() -> None:
     assert scores.metrics["invalid"] == 0
 
 
+def test_an_answer_in_a_crowd_counts_for_nothing_though_its_label_has_no_other_object() -> None:
+    crowd = thing(area(60, 100, 100, 200), "person", is_crowd=True)
+    scene = Scene(100, 200, (thing(area(0, 0, 40, 40), "cat"), crowd))
+    cat = said(0, 0, 40.1, 40.2, "cat")
+    inside, outside = said(60.1, 160.2, 100, 200, "person"), said(0, 100.2, 40.1, 140.2, "person")
+    answers = [f"{cat} ; {inside}", f"{cat} ; {outside}"]
+    scores = score_labelled_masks(answers, [scene, scene], Filled())
+    # The cat is right; a person where there is no crowd is wrong: (1 + 0) / 2.
+    assert [example["mask_iou"] for example in scores.examples] == [1.0, 0.5]
+
+
 def test_nothing_meant_and_boxes_without_masks() -> None:
     nothing = Scene(100, 200, ())
     one = Scene(100, 200, (thing(area(0, 0, 40, 40), "cat"),))

@@ -82,6 +82,23 @@ def test_labels_stand_in_their_boxes_and_in_the_picture() -> None:
     assert columns.min() >= 40
 
 
+@pytest.mark.parametrize("size", [(50, 100), (224, 224), (200, 400)])
+def test_masks_of_another_size_are_drawn_where_they_are_in_the_picture(
+    size: tuple[int, int],
+) -> None:
+    """A smaller copy of the annotated image, the picture that stands for none, a larger one."""
+    mask = np.zeros((100, 200), bool)
+    mask[50:, 100:] = True
+    outlines = [Outline("answer", (0.5, 0.5, 1.0, 1.0), mask), Outline("truth", (0, 0, 1, 1), mask)]
+    white = np.full((*size, 3), 255, np.uint8)
+    drawn = np.asarray(draw_outlines(lambda: white, outlines, side_px=max(size)))
+    tinted = drawn[:, :, 2] < 240
+    height, width = size
+    assert tinted[height // 2 + 6 : -6, width // 2 + 6 : -6].all()
+    assert not tinted[6 : height // 2 - 6, 6:-6].any()
+    assert not tinted[6:-6, 6 : width // 2 - 6].any()
+
+
 @pytest.mark.parametrize(
     ("text", "lines"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from pg_transfer.text.tokenizer import BUILTIN, Tokenizer
 from pg_transfer.training.batches import collate
 from pg_transfer.training.lessons import Lessons, Prompts
 from pg_transfer.training.reader import Antialias, ImageError, MissingImageError, Reader
+from tests import data_sets
 from tests.faults.commands import call
 from tests.faults.making import ON_TEXTVQA, QUICK, whole
 
@@ -149,3 +151,27 @@ def test_a_run_tells_what_it_went_on_without(
     ended = call("evaluate.py", ("run=run",), tmp_path)
     assert ended.code == 1
     assert ended.message.startswith("none of the images of 'val' can be read; the first: example")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_masks_of_an_image_that_cannot_be_read_are_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are of the image's size, and the picture that stands for it is not."""
+    monkeypatch.delenv("PG_DATA", raising=False)
+    root = data_sets.refcoco(tmp_path / "data/refcoco")
+    path = root / "refcoco/refs(unc).p"
+    refs = pickle.loads(path.read_bytes())
+    sentence = {**refs[2]["sentences"][0], "sent_id": 9}
+    refs.append({**refs[2], "ref_id": 9, "split": "val", "sent_ids": [9], "sentences": [sentence]})
+    path.write_bytes(pickle.dumps(refs, 2))
+    (root / "train2014/COCO_train2014_000000000001.jpg").write_bytes(b"")
+    quick = [one for one in QUICK if one not in ("pictured=0", "page=0")]
+    settings = ("task=refcoco", "on_error=skip", "splits.report=[refcoco/val]")
+    ended = call("train.py", (*quick, *settings), tmp_path)
+    assert ended.code == 0, ended.error
+    run = tmp_path / "run"
+    listed = json.loads((run / "left_out.json").read_text())
+    assert len(listed["refcoco/val"]) == 1
+    assert list(run.rglob("*.png")) and list(run.rglob("*.html"))

@@ -144,7 +144,7 @@ def pixels_of(image: Picture) -> np.ndarray:
     if isinstance(image, str | Path):
         return open_image(Path(image))
     if isinstance(image, Image.Image):
-        return to_rgb(image.copy())
+        return to_rgb(image.copy(), image.format)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(
             f"an image as an array is uint8 [H, W, 3], red before green and blue; this one is "

@@ -68,7 +68,9 @@ def look_at(path: Path, *, decode: bool) -> Seen:
     try:
         size = image_size(path)
         with Image.open(path, formats=FORMATS) as picture:
-            mode, kind = picture.mode, picture.format or ""
+            # The photographs of many telephones: a JPEG file with a second image behind it.
+            kind = "JPEG" if picture.format == "MPO" else picture.format or ""
+            mode = picture.mode
         turned = kind == "JPEG" and orientation(path) != 1
         odd = list(_oddities(path, size, mode, kind))
         if turned:

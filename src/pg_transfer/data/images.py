@@ -64,16 +64,25 @@ def image_size(path: Path | Content) -> tuple[int, int]:
         return picture.size
 
 
-def to_rgb(picture: Image.Image) -> np.ndarray:
+def to_rgb(picture: Image.Image, kind: str | None = None) -> np.ndarray:
     """The pixels of an image, uint8 RGB [H, W, 3]; see `open_image`.
 
+    Args:
+        picture: the image.
+        kind: the format of its file, if the image itself no longer knows.
+
     Raises:
-        ValueError: grey levels of more than 16 bits.
+        ValueError: grey levels of other than 8 or 16 bits.
     """
     if picture.mode[0] in "IF":
+        # Pillow opens 16 bits of these formats, in some versions, as 32; no others have them.
+        is_deep = picture.mode == "I" and (kind or picture.format) in ("PNG", "PPM")
+        if not is_deep and not picture.mode.startswith("I;16"):
+            raise ValueError(
+                f"pixels of mode {picture.mode}, which do not say what is white: save them with "
+                f"8 or 16 bits"
+            )
         grey = np.asarray(picture)
-        if picture.mode == "F" or grey.min() < 0 or grey.max() > 0xFFFF:
-            raise ValueError("pixels of more than 16 bits")
         return np.repeat((grey >> 8).astype(np.uint8)[:, :, None], 3, axis=2)
     picture.load()
     picture.info.pop("transparency", None)  # else Pillow warns that it will be lost

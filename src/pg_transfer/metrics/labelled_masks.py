@@ -28,7 +28,8 @@ def score_labelled_masks(
     """The verdict on the masks that are named in the answers to a whole split.
 
     Of each image, all that has the same label is one area, in the answer as in truth. Its IoU is
-    averaged over the labels that either names. Crowds are left out of both.
+    averaged over the labels that either names. Crowds are left out of both, and so is a label of
+    which the image has nothing but a crowd, if at least half of what is said lies in it.
 
     Args:
         answers: of the form "<loc....> 4 times <seg...> 16 times label ; ...".
@@ -75,6 +76,8 @@ def _score(answer: str, scene: Scene, codec: MaskCodec) -> dict[str, float]:
     for label in said.keys() | true.keys():
         counted = ~crowd.get(label, empty)
         one, other = said.get(label, empty) & counted, true.get(label, empty) & counted
+        if label in crowd and label not in true and 2 * one.sum() <= said[label].sum():
+            continue
         common, both = int((one & other).sum()), int((one | other).sum())
         overlaps.append(common / both if both else 0.0)
         intersection, union = intersection + common, union + both

@@ -15,8 +15,8 @@ from pg_transfer.task import Answer, Formula, Scores
 NAMES = {
     "exact": "how many answers are one of the suffixes, letter by letter",
     "vqa": "VQA accuracy against several people's answers",
-    "anls": "how similar the spelling is to the nearest suffix",
-    "relaxed": "amounts right to five percent, all else letter by letter",
+    "anls": "how similar the spelling is to the nearest suffix, in lower case",
+    "relaxed": "amounts right to five percent, all else letter by letter, in lower case",
     "cider": "CIDEr and the other metrics of captions",
     "box_ap": "COCO's average precision of boxes with labels",
     "miou": "mean IoU of masks",
@@ -113,6 +113,7 @@ def _exact(texts: Sequence[str], truths: Sequence[Sequence[str]]) -> Scores:
 
 
 def _anls(texts: Sequence[str], truths: Sequence[Sequence[str]]) -> Scores:
+    texts, truths = _lower(texts, truths)
     return _only(score_matches(texts, truths), {"anls": "anls", "accuracy_any": "accuracy"})
 
 
@@ -128,7 +129,15 @@ def _vqa(texts: Sequence[str], truths: Sequence[Sequence[str]]) -> Scores:
 def _relaxed(texts: Sequence[str], truths: Sequence[Sequence[str]]) -> Scores:
     if max(map(len, truths)) > 1:
         raise ValueError("metric=relaxed compares with one suffix, and an example has several")
+    texts, truths = _lower(texts, truths)
     return score_amounts(texts, [one for (one,) in truths])
+
+
+def _lower(
+    texts: Sequence[str], truths: Sequence[Sequence[str]]
+) -> tuple[list[str], list[list[str]]]:
+    """In lower case, as DocVQA, InfoVQA, ST-VQA and ChartQA compare."""
+    return [text.lower() for text in texts], [[one.lower() for one in those] for those in truths]
 
 
 def _captions(texts: Sequence[str], truths: Sequence[Sequence[str]], in_full: bool) -> Scores:

@@ -132,11 +132,24 @@ def _tinted(pixels: np.ndarray, outlines: Sequence[Outline], side_px: int) -> np
     for outline in reversed(outlines):  # the truth's edge on top of the answer
         if outline.mask is not None:
             is_truth = outline.kind == "truth"
-            where = _edge(outline.mask, side_px) if is_truth else outline.mask
+            mask = _fitted(outline.mask, pixels)
+            where = _edge(mask, side_px) if is_truth else mask
             opacity = 1.0 if is_truth else MASK_OPACITY
             colour = np.array(COLOURS[outline.kind], dtype=np.float32)
             tinted[where] = (1 - opacity) * tinted[where] + opacity * colour
     return tinted.astype(np.uint8)
+
+
+def _fitted(mask: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """The mask at the size of the picture, which may be a smaller copy of the annotated one.
+
+    It may also be the black one that stands for an image that cannot be read.
+    """
+    height, width = pixels.shape[:2]
+    if mask.shape == (height, width):
+        return mask
+    picture = Image.fromarray(mask.astype(np.uint8))
+    return np.asarray(picture.resize((width, height), Image.Resampling.NEAREST)) > 0
 
 
 def _edge(mask: np.ndarray, side_px: int) -> np.ndarray:
