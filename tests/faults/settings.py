@@ -18,8 +18,7 @@ SETTINGS = [
         (*ON_TEXTVQA, "recipe.learning_rate=1e-5"),
         "there is no setting recipe.learning_rate; in recipe there are batch_size, beta2, "
         "clip_norm, dropout, epochs, freeze_language, freeze_vision, label_smoothing, lr, "
-        "text_length, warmup, weight_decay. One that a class takes besides is added by "
-        "+recipe.learning_rate=...",
+        "text_length, warmup, weight_decay",
     ),
     Fault(
         "a task that does not exist",

@@ -43,6 +43,9 @@ USER_ERRORS = (ValueError, FileNotFoundError, PermissionError, FloatingPointErro
 OURS = ("pg_transfer", "tasks")
 """An import of these that fails is a bug."""
 
+TAKES_MORE = ("trainer.", "logger.", "task.")
+"""Groups of settings of classes, which may take others than those that are named."""
+
 # The same of what an operating system says.
 REMEDIES = {
     errno.ENOSPC: "free some space, or choose another folder, and start again: what was saved last "
@@ -138,10 +141,11 @@ def _of_command_line(error: CompactHydraException) -> str:
             ", ".join(sorted(set(map(str, parent)) - {"hydra"})) or "none",
         )
         within = name.rpartition(".")[0]
-        return (
-            f"there is no setting {name}; {f'in {within} ' if within else ''}there are {there}. "
-            f"One that a class takes besides is added by +{name}=..."
-        )
+        added = ""
+        if name.startswith(TAKES_MORE):
+            added = f". One that a class takes besides is added by +{name}=..."
+        place = f"in {within} " if within else ""
+        return f"there is no setting {name}; {place}there are {there}{added}"
     if isinstance(error, OverrideParseException):
         return (
             f"{error.override} cannot be read: {str(error).splitlines()[0]}. Brackets, commas and "
