@@ -79,7 +79,7 @@ class Custom(Task):
         return (*self.data.findings, RECIPE)
 
     @property
-    def request(self) -> str:
+    def request(self) -> str:  # type: ignore[override]
         """What every image is asked, or the template."""
         return self.data.request
 

@@ -170,11 +170,13 @@ class Task(ABC):
             the report.
         sizes: how many examples splits have in the paper; the report says where there are others.
         unscored: splits to learn from whose answers cannot be scored, and why, in a sentence.
+        request: what every image is asked, or its template, where the data chose it; else None.
     """
 
     formulas: ClassVar[Mapping[str, Formula]] = {}
     sizes: Mapping[str, int] = MappingProxyType({})
     unscored: Mapping[str, str] = MappingProxyType({})
+    request: str | None = None
 
     @abstractmethod
     def examples(self, split: str) -> Sequence[Example]:

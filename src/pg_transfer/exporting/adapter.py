@@ -45,7 +45,11 @@ def write_adapter(
             f"folder with --base"
         )
     # PEFT has another place for a revision, and no way to look up a path from elsewhere.
-    name, _, revision = name.partition("@") if hub_name(name) else (_whole_path(name), "", "")
+    revision = ""
+    if hub_name(name):
+        name, _, revision = name.partition("@")
+    else:
+        name = str(Path(name).expanduser().resolve())
     save_portable(model, folder, base=name, revision=revision or None, whole=trained_whole(path))
     expected = probe(model)
     is_rounded = any(parameter.dtype == torch.uint8 for parameter in model.parameters())
@@ -71,10 +75,6 @@ def write_adapter(
     compare(what, expected, again, refuse=not is_rounded)
     if base is not None and hub_name(base):
         say(f"compared on {beneath}, which the adapters learnt on; {base} was not loaded")
-
-
-def _whole_path(name: str) -> str:
-    return str(Path(name).expanduser().resolve())
 
 
 def has_adapters(model: PaliGemma) -> bool:

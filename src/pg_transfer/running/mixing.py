@@ -63,15 +63,7 @@ def move_data(settings: DictConfig, root: Any) -> None:
     Raises:
         ValueError: `root` does not say which task's data.
     """
-    if "components" not in settings.task:
-        settings.task.root = root
-        return
-    components = settings.task.components
-    if not isinstance(root, Mapping) or set(root) - set(components):
-        names = ", ".join(f"{name}: ..." for name in components)
-        raise ValueError(f"root={root}: this run mixes tasks, say of which: root={{{names}}}")
-    for name, place in root.items():
-        components[name].task.root = place
+    _move("root", root, _tasks(settings))
 
 
 def move_images(settings: DictConfig, images: Any) -> None:
@@ -80,23 +72,32 @@ def move_images(settings: DictConfig, images: Any) -> None:
     Raises:
         ValueError: the task's images lie where its data does, or it is not said which task's.
     """
-    components = settings.task.get("components")
-    if components is None:
-        tasks = {"": settings.task}
-        images = {"": images}
-    else:
-        tasks = {name: one.task for name, one in components.items()}
-    movable = [name for name, task in tasks.items() if "images" in task]
+    movable = {name: task for name, task in _tasks(settings).items() if "images" in task}
     if not movable:
         raise ValueError(
-            f"images={next(iter(images.values())) if '' in tasks else images}: this run's task "
-            f"finds its images in its own data; root=... says where that lies"
+            f"images={images}: this run's task finds its images in its own data; root=... says "
+            f"where that lies"
         )
-    if not isinstance(images, Mapping) or set(images) - set(movable):
-        names = ", ".join(f"{name}: ..." for name in movable)
-        raise ValueError(f"images={images}: this run mixes tasks, say of which: images={{{names}}}")
-    for name, place in images.items():
-        tasks[name].images = place
+    _move("images", images, movable)
+
+
+def _tasks(settings: DictConfig) -> dict[str, DictConfig]:
+    """The settings of a run's tasks by name; of the only one by none."""
+    components = settings.task.get("components")
+    if components is None:
+        return {"": settings.task}
+    return {str(name): one.task for name, one in components.items()}
+
+
+def _move(setting: str, place: Any, tasks: Mapping[str, DictConfig]) -> None:
+    places = {"": place} if "" in tasks else place
+    if not isinstance(places, Mapping) or set(places) - set(tasks):
+        names = ", ".join(f"{name}: ..." for name in tasks)
+        raise ValueError(
+            f"{setting}={place}: this run mixes tasks, say of which: {setting}={{{names}}}"
+        )
+    for name, one in places.items():
+        tasks[name][setting] = one
 
 
 def _wanted(mixture: Any) -> dict[str, dict[str, Any]]:

@@ -139,8 +139,9 @@ def build_trainer(
         raise
     refuse_ranks_of_their_own(trainer)
     trainer.strategy.checkpoint_io = WholeFiles()
-    if isinstance(trainer.strategy, DDPStrategy):  # else gradients are there twice, as the planner
-        trainer.strategy._ddp_kwargs.setdefault("gradient_as_bucket_view", True)  # does not expect
+    if isinstance(trainer.strategy, DDPStrategy):
+        # Else all gradients are there twice, which the planner does not expect.
+        trainer.strategy._ddp_kwargs.setdefault("gradient_as_bucket_view", True)
     if learns:
         passes = accumulation(recipe.batch_size, config.micro_batch, trainer.world_size)
         trainer.accumulate_grad_batches = passes

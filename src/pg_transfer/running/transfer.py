@@ -81,8 +81,8 @@ def train_and_score(config: DictConfig, folder: Path, requests: Requests) -> flo
     except BaseException:
         remove_empty(folder)
         raise
-    if (request := getattr(run.task, "request", None)) is not None:
-        resolved.prompt = request  # the data chose it, and nobody else can tell it later
+    if run.task.request is not None:
+        resolved.prompt = run.task.request  # the data chose it, and nobody else can tell it later
     if run.trainer.is_global_zero:
         write_whole(folder / CONFIG, [OmegaConf.to_yaml(resolved)])
         keep_tokenizer(run.data.reader.tokenizer.path, folder)
