@@ -130,10 +130,10 @@ def test_twelve_updates(case, which: str, micro_batch: int, as_big_vision, fit_o
         differences = np.abs(like(ours, recorded[key]) - recorded[key])
         # Where a gradient is rounding noise, Adam makes a step of up to lr of it, in the reference
         # as here: all of the key biases (they shift a query's scores alike, which softmax ignores),
-        # and one weight in ten thousand elsewhere.
+        # and elsewhere one weight in ten thousand, or one of a smaller array.
         assert differences.max() < recipe.lr, key
         if not key.endswith("key/bias"):
-            assert (differences > 1e-4).mean() < 1e-4, key
+            assert (differences > 1e-4).sum() <= max(1, differences.size / 10_000), key
 
 
 def like(ours: np.ndarray, recorded: np.ndarray) -> np.ndarray:
