@@ -231,9 +231,9 @@ def their_step(
         "labels": ids.masked_fill(is_suffix == 0, -100),
     }  # fmt: skip
     if settings["side"] != SIDES[1]:
-        shifted = torch.nn.functional.pad(given["labels"], (0, 1), value=-100)[:, 1:]
-        kept = shifted != -100
-        given |= {"logits_to_keep": kept, "shift_labels": shifted[kept]}
+        last = ids.shape[1] - 1  # predicts nothing
+        predict = torch.arange(last - SUFFIX, last, device=ids.device)
+        given |= {"logits_to_keep": predict, "shift_labels": ids[:, -SUFFIX:]}
 
     def finish() -> None:
         torch.nn.utils.clip_grad_norm_(learning, 1.0)

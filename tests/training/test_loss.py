@@ -107,7 +107,9 @@ def test_one_gradient_of_the_tied_table_and_a_chunk_of_logits(monkeypatch) -> No
     monkeypatch.setattr(loss, "CHUNK", 8)
     table = torch.nn.Parameter(torch.randn(1000, 16, dtype=torch.float64))
     tokens = torch.arange(40) % 7
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+    with profile(
+        activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True
+    ) as profiled:
         last = summed_last(table)
         features = F.embedding(tokens, table, sparse=True).tanh()
         token_losses(features, last, tokens, label_smoothing=0.1).sum().backward()
