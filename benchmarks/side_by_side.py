@@ -166,7 +166,10 @@ def measure(
         running = {n: Side(script, sides[n], threads=threads) for n in group}
         for _ in range(repeats + 1):
             for number, side in running.items():
-                found[number].append(side.ask())
+                found[number].append(taken := side.ask())
+                # At once: should another side fail, this one need not be measured again.
+                shown = {name: value for name, value in taken.items() if name != "value"}
+                print(sides[number].get("side"), json.dumps(shown), flush=True)
         for side in running.values():
             side.stop()
     return found

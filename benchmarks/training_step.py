@@ -233,7 +233,7 @@ def their_step(
     if settings["side"] != SIDES[1]:
         last = ids.shape[1] - 1  # predicts nothing
         predict = torch.arange(last - SUFFIX, last, device=ids.device)
-        given |= {"logits_to_keep": predict, "shift_labels": ids[:, -SUFFIX:]}
+        given |= {"logits_to_keep": predict, "shift_labels": ids[:, -SUFFIX:].contiguous()}
 
     def finish() -> None:
         torch.nn.utils.clip_grad_norm_(learning, 1.0)
