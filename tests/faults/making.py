@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pg_transfer.data.orientation import TAG
+from pg_transfer.data.images import EXIF_ORIENTATION
 from pg_transfer.text.tokenizer import BUILTIN
 from tests import data_sets
 
@@ -206,7 +206,7 @@ def on_its_side(box: list[int], **size: int) -> Make:
     def make(folder: Path) -> None:
         own()(folder)
         exif = Image.Exif()
-        exif[TAG] = 6
+        exif[EXIF_ORIENTATION] = 6
         Image.new("RGB", (60, 40)).save(folder / "lying.jpg", exif=exif)
         rows = [json.loads(line) for line in (folder / "my.jsonl").read_text().splitlines()]
         rows = [

@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from pg_transfer.data.images import StoredImage
 from pg_transfer.own_data import columns as roles
 from pg_transfer.own_data.held_out import TRAIN, Shown
 from pg_transfer.own_data.image_files import is_on_its_side, read_images, size_of, turned
 from pg_transfer.own_data.objects import Tally, read_scene
 from pg_transfer.own_data.rows import Row, Source
 from pg_transfer.own_data.scoring import OF_OBJECTS
-from pg_transfer.own_data.stored import StoredImage
 from pg_transfer.own_data.typed import typed_column, typed_template
 from pg_transfer.segmentation.scenes import SEPARATOR, Scene
 from pg_transfer.task import Example, OneImage
