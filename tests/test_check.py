@@ -48,13 +48,14 @@ def checked(folder: Path, *settings: str) -> tuple[int, str, dict[str, Any]]:
     return code, out.getvalue(), json.loads(report.read_text()) if report.exists() else {}
 
 
-@pytest.mark.parametrize(("size", "is_broken"), [((120, 80), False), ((40, 60), True)])
-def test_an_image_of_another_shape_than_its_annotation_is_named(
-    size: tuple[int, int], is_broken: bool, tmp_path: Path
-) -> None:
+def boxes_of(folder: Path, *, size: tuple[int, int]) -> None:
+    """A box in each of twelve images of 60 x 40 pixels, the fourth of which is said to have others.
+
+    The file is called my.json.
+    """
     images = []
     for number in range(12):
-        data_sets.write_image(tmp_path / f"{number}.png", seed=number)  # of 60 x 40
+        data_sets.write_image(folder / f"{number}.png", seed=number)
         images.append({"id": number, "file_name": f"{number}.png", "width": 60, "height": 40})
     images[3] |= {"width": size[0], "height": size[1]}
     boxes = [
@@ -62,11 +63,38 @@ def test_an_image_of_another_shape_than_its_annotation_is_named(
         for number in range(12)
     ]
     content = {"images": images, "categories": [{"id": 1, "name": "cat"}], "annotations": boxes}
-    data_sets.write_json(tmp_path / "my.json", content)
+    data_sets.write_json(folder / "my.json", content)
+
+
+OTHER = "3.png has 60x40 pixels, and the objects of '{}' are those of an image of 40x60"
+
+
+@pytest.mark.parametrize(("size", "is_broken"), [((120, 80), False), ((40, 60), True)])
+def test_an_image_of_another_shape_than_its_annotation_is_named(
+    size: tuple[int, int], is_broken: bool, tmp_path: Path
+) -> None:
+    boxes_of(tmp_path, size=size)
     code, _, report = checked(tmp_path, "task=custom", "data=my.json", "model=tiny")
     assert code == is_broken
-    told = ["train: 3.png has 60x40 pixels, and the objects of '3' are those of an image of 40x60"]
-    assert report["broken"] == told * is_broken
+    assert report["broken"] == ["train: " + OTHER.format(3)] * is_broken
+
+
+def test_shapes_are_compared_in_a_mixture(tmp_path: Path) -> None:
+    boxes_of(tmp_path, size=(40, 60))
+    mine = "mixture={mine: {task: custom, data: my.json, weight: 1}}"
+    code, printed, report = checked(tmp_path, "task=mixture", mine, "model=tiny", "resolution=224")
+    assert code == 1, printed
+    assert report["broken"] == ["train: " + OTHER.format("mine/3")]
+
+
+def test_shapes_are_compared_in_refcoco(tmp_path: Path) -> None:
+    root = data_sets.refcoco(tmp_path / "data")
+    edit(root / "refcoco/instances.json", lambda c: c["images"][0].update(width=40, height=60))
+    code, printed, report = checked(tmp_path, "task=refcoco", "task.root=data", "model=tiny")
+    assert code == 1, printed
+    image = "data/train2014/COCO_train2014_000000000000.jpg has 60x40 pixels"
+    (sentence,) = report["broken"]
+    assert sentence.startswith(f"train: {image}, and the objects of '0' are those of an image of 40")
 
 
 def test_a_whole_data_set_has_nothing_wrong(tmp_path: Path) -> None:

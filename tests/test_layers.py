@@ -47,10 +47,7 @@ ALLOWED = {
     "reporting.report": "task metrics reporting.published process.whole_files",
     "reporting.scores_file": "",
     "reporting.templates": "",
-    "checking": (
-        "task data.images text segmentation.instances segmentation.scenes "
-        "reporting.page"
-    ),
+    "checking": "task data.images text segmentation.instances reporting.page",
     "process": "",
     "process.console": "process.processes process.secrecy process.shortage process.stopping",
     "process.launching": "",

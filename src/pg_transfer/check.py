@@ -65,7 +65,7 @@ def check(options: argparse.Namespace) -> None:
     found.add_counts(examples, task.sizes)
     files = look_at_files(examples, decode=options.decode, processes=options.processes)
     found.add_files(files)
-    found.add_shapes(examples, files)
+    found.add_shapes(examples, files, task)
     found.add_repeated(examples, files, train=config.splits.train)
     tokenizer = None
     try:
