@@ -110,10 +110,9 @@ def _json(path: Path) -> Source:
     try:
         content = parse_json(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        try:  # JSON lines under another name
+        if _begins_with_a_row(path):  # JSON lines under another name
             return read_json_lines(path)
-        except ValueError:
-            raise ValueError(f"{path}: no JSON, or cut short ({error})") from error
+        raise ValueError(f"{path}: no JSON, or cut short ({error})") from error
     if isinstance(content, list):
         return read_json_list(path, content)
     if is_coco(content):
@@ -124,6 +123,14 @@ def _json(path: Path) -> Source:
         f"{path}: neither a list of rows nor in COCO's format (`images` and `annotations`), but "
         f"{found:.200}"
     )
+
+
+def _begins_with_a_row(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            return isinstance(parse_json(file.readline()), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _folder(folder: Path, metric: str | None) -> Source:
