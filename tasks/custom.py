@@ -105,12 +105,19 @@ class Custom(Task):
         return select(split, self._read)
 
     def target(self, example: Example, draw: Draw) -> Target:
-        """The suffixes in turn; of objects, all of them in the order of the data."""
+        """The suffixes in turn; of objects, all of them in the order of the data.
+
+        Raises:
+            ValueError: a file of a mask is none, or has no pixel in its box.
+        """
         scene = example.reference
         if scene is None:
             return super().target(example, draw)
         if scene not in self._described:
-            self._described[scene] = describe(scene, self.mask_codec)
+            try:
+                self._described[scene] = describe(scene, self.mask_codec)
+            except ValueError as error:
+                raise ValueError(f"example {example.id!r}: {error}") from error
         return Target(example.prefix, self._described[scene])
 
     def annotated_size(self, example: Example) -> tuple[int, int] | None:

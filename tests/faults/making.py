@@ -220,6 +220,22 @@ def on_its_side(box: list[int], **size: int) -> Make:
     return make
 
 
+def masked(mask: list[list[float]], **values: Any) -> Make:
+    """Masks of a user's own, of which the third is another one."""
+
+    def make(folder: Path) -> None:
+        own()(folder)
+        rows = [json.loads(line) for line in (folder / "my.jsonl").read_text().splitlines()]
+        whole = {"masks": [[[1, 1, 30, 1, 30, 30]]], "labels": ["cat"], **values}
+        rows = [
+            {"image": row["image"], "id": row["id"], "split": row["split"]} | whole for row in rows
+        ]
+        rows[2]["masks"] = [mask]
+        (folder / "my.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    return make
+
+
 def odd_name(folder: Path) -> None:
     """An image in odd/ whose name no text can have."""
     (folder / "odd").mkdir()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.faults.fault import Fault
-from tests.faults.making import file, on_its_side, own
+from tests.faults.making import file, masked, on_its_side, own
 
 ON_LINES = ("task=custom", "data=my.jsonl")
 TURNED = (
@@ -98,6 +98,21 @@ OWN_DATA = [
         (*ON_LINES, "box_format=ltrb"),
         "what the numbers of a box mean is 'ltrb': set box_format to one of xyxy, xywh, cxcywh, "
         "yxyx, xyxy_normalised, xywh_normalised, cxcywh_normalised, yxyx_normalised",
+    ),
+    Fault(
+        "polygons in fractions of the image, without a word of that",
+        masked([[0.1, 0.1, 0.6, 0.1, 0.6, 0.6]]),
+        ON_LINES,
+        "my.jsonl, line 3: object 1: the mask [[0.1, 0.1, 0.6, 0.1, 0.6, 0.6]] is all within the "
+        "first pixel of an image of 60x40: if these are fractions of it, say so with "
+        "box_format=xyxy_normalised, or as the boxes are (xywh_normalised, cxcywh_normalised, "
+        "yxyx_normalised)",
+    ),
+    Fault(
+        "a mask beside its box",
+        masked([[40, 5, 50, 5, 50, 15]], boxes=[[1, 1, 30, 30]]),
+        (*ON_LINES, "box_format=xyxy", "metric=miou"),
+        "my.jsonl, line 3: object 1: its mask has not one pixel in its box",
     ),
     Fault(
         "a box that leaves a photograph, unless it is turned as its EXIF says",

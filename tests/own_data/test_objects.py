@@ -145,6 +145,41 @@ def test_masks_of_every_form(folder: Path, mask: Any) -> None:
     assert (said.mask == where).all()
 
 
+def test_polygons_alone_may_be_fractions_if_it_is_said(folder: Path) -> None:
+    row = {"masks": [[0.25, 0.25, 0.75, 0.25, 0.75, 0.75, 0.25, 0.75]], "prefix": "it"}
+    for settings in ({"box_format": "xyxy_normalised"}, {}):
+        said = {} if settings else {"box_format": "xywh_normalised"}
+        made = task(folder, row | said, **settings)
+        assert (made.examples("train")[0].reference.things[0].mask() == MASK).all()
+
+
+def test_a_file_of_a_mask_without_a_pixel_in_its_box_is_named(folder: Path) -> None:
+    Image.fromarray(MASK.astype(np.uint8) * 255).save(folder / "mask.png")
+    rows = [{"boxes": [box], "masks": ["mask.png"], "prefix": "it"}
+            for box in ([10, 5, 30, 15], [0, 0, 10, 5])]  # fmt: skip
+    made = task(folder, *rows, metric="miou", box_format="xyxy")
+    first, second = made.examples("train")
+    made.target(first, Draw(0, "0", 0))
+    with pytest.raises(ValueError, match="example '1': object 1: its mask has not one pixel in it"):
+        made.target(second, Draw(0, "1", 0))
+
+
+def test_masks_of_coco_files_without_a_pixel_are_left_out_and_counted(folder: Path) -> None:
+    path = coco(folder) / "annotations" / "instances_train2017.json"
+    content = json.loads(path.read_text())
+    first = content["annotations"][0]
+    # One that covers no pixel at all, and one beside its box.
+    for number, polygon in enumerate(([[12, 7, 12, 7, 12, 7]], [[31, 5, 39, 5, 39, 15]])):
+        content["annotations"].append(first | {"id": 200 + number, "segmentation": polygon})
+    path.write_text(json.dumps(content))
+    made = Custom(folder, metric="miou", mask_codec=partial(load_codec, "builtin"))
+    assert [text.count("cat") for text in suffixes(made)] == [1] * 4
+    assert made.findings[2] == (
+        "note: 2 masks without a pixel in their box are left out, with their objects"
+    )
+    assert suffixes(Custom(folder))[0].count("cat") == 3  # as boxes
+
+
 def test_fractions_of_polygons(folder: Path) -> None:
     mask = [[0.25, 0.25, 0.75, 0.25, 0.75, 0.75, 0.25, 0.75]]
     row = {"masks": [mask], "boxes": [[0.25, 0.25, 0.75, 0.75]], "prefix": "it"}
@@ -168,7 +203,23 @@ def test_fractions_of_polygons(folder: Path) -> None:
         ({"boxes": [[10, 5, 30, 15]], "labels": ["a ; b"]}, {}, "label 'a ; b' has a ;"),
         ({"masks": [[1, 2, 3, 4]]}, {}, "a polygon has at least three points"),
         ({"masks": [{"size": [40, 20], "counts": [800]}]}, {}, r"a mask of \[40, 20\] in an image"),
-        ({"masks": [[0, 0, 0, 0, 0, 0]]}, {}, "its mask has not one pixel"),
+        ({"masks": [[5, 5, 5, 5, 5, 5]]}, {}, "its mask has not one pixel"),
+        (
+            {"masks": [[0.25, 0.25, 0.75, 0.25, 0.75, 0.75]]},
+            {"box_format": None},
+            r"object 1: the mask \[\[0.25, .* is all within the first pixel of an image of 40x20: "
+            "if these are fractions of it, say so with box_format=xyxy_normalised",
+        ),
+        (
+            {"boxes": [[10, 5, 30, 15]], "masks": [[0, 0, 1, 0, 1, 1]]},
+            {"metric": "miou"},
+            "object 1: .* is all within the first pixel",
+        ),
+        (
+            {"boxes": [[10, 5, 30, 15]], "masks": [[30, 5, 39, 5, 39, 15, 30, 15]]},
+            {"metric": "miou"},
+            "object 1: its mask has not one pixel in its box",
+        ),
         ({"boxes": [[10, 5, 30, 15]]}, {"metric": "miou"}, "the data has no column `masks`"),
     ],
 )
