@@ -13,6 +13,7 @@ from pg_transfer.own_data.maker import Kind, Maker, Wishes
 from pg_transfer.own_data.objects import require_form
 from pg_transfer.own_data.rows import Row, Source
 from pg_transfer.own_data.scoring import Seen, choose_metric, require_metric
+from pg_transfer.own_data.written_boxes import all_or_none
 from pg_transfer.task import Example
 
 CAPTIONS = ("caption", "describe")
@@ -53,13 +54,17 @@ def read_examples(source: Source, wishes: Wishes) -> OwnData:
         require_form(wishes.box_format)
     maker = Maker(source, wishes)
     splits, shown = _rows(maker, source)
-    if maker.kind != "text":
+    has_boxes = maker.kind == "boxes"
+    if maker.kind == "text":
+        splits, has_boxes, remarks = all_or_none(splits, wishes.metric)
+        maker.remarks += remarks
+    else:
         splits = maker.with_requests(splits)
     require_files(image for examples in splits.values() for one in examples for image in one.images)
     total = sum(map(len, splits.values()))
     note = hold_out(splits, shown, wishes.holdout)
     asked = {one.prefix for examples in splits.values() for one in examples}
-    metric, why = _metric(maker, splits, wishes)
+    metric, why = _metric(maker, splits, wishes, has_boxes=has_boxes)
     counts = ", ".join(f"{len(examples):,} {split}" for split, examples in splits.items())
     return OwnData(
         dict(splits),
@@ -128,7 +133,7 @@ def _row(
 
 
 def _metric(
-    maker: Maker, splits: Mapping[str, Sequence[Example]], wishes: Wishes
+    maker: Maker, splits: Mapping[str, Sequence[Example]], wishes: Wishes, *, has_boxes: bool
 ) -> tuple[str, str]:
     if wishes.metric is not None:
         return wishes.metric, ""
@@ -137,7 +142,7 @@ def _metric(
     words = [len(text.split()) for several in texts for text in several]
     name, why = choose_metric(
         Seen(
-            has_boxes=maker.kind == "boxes",
+            has_boxes=has_boxes,
             has_masks=maker.kind == "masks",
             is_caption=all(prefix.lower().startswith(CAPTIONS) for prefix in prefixes),
             fewest=min(map(len, texts), default=0),

@@ -98,7 +98,7 @@ def read_scene(
         if those is not None and len(those) != count:
             raise ValueError(f"{len(those)} `{name}` for {count} objects")
     form = _form(values.get("box_format"), needed=bool(boxes))
-    width, height = _size(values, size)
+    width, height = size_in(values, size)
     things = []
     for number in range(count):
         is_crowd = given["crowd"] is not None and bool(given["crowd"][number])
@@ -181,7 +181,8 @@ def _fit(label: str, number: int) -> str:
     return label
 
 
-def _size(values: Mapping[str, Any], look: Callable[[], tuple[int, int]]) -> tuple[int, int]:
+def size_in(values: Mapping[str, Any], look: Callable[[], tuple[int, int]]) -> tuple[int, int]:
+    """Width and height in pixels that a row says its image has, or that a look at it gives."""
     sides = values.get("width"), values.get("height")
     if all(isinstance(side, int) and side > 0 for side in sides):
         return sides  # type: ignore[return-value]
