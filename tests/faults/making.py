@@ -236,6 +236,21 @@ def masked(mask: list[list[float]], **values: Any) -> Make:
     return make
 
 
+def conversations(messages: list[tuple[str, str]]) -> Make:
+    """Conversations of a user's own, of which the third is another one."""
+
+    def make(folder: Path) -> None:
+        own()(folder)
+        rows = [json.loads(line) for line in (folder / "my.jsonl").read_text().splitlines()]
+        for number, row in enumerate(rows):
+            said = messages if number == 2 else [("user", row["prefix"]), ("assistant", "red")]
+            row["messages"] = [{"role": who, "content": text} for who, text in said]
+            del row["prefix"], row["suffix"]
+        (folder / "my.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    return make
+
+
 def odd_name(folder: Path) -> None:
     """An image in odd/ whose name no text can have."""
     (folder / "odd").mkdir()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.faults.fault import Fault
-from tests.faults.making import file, masked, on_its_side, own
+from tests.faults.making import conversations, file, masked, on_its_side, own
 
 ON_LINES = ("task=custom", "data=my.jsonl")
 TURNED = (
@@ -64,6 +64,21 @@ OWN_DATA = [
         own(image=None),
         ON_LINES,
         "my.jsonl, line 3: the image is missing",
+    ),
+    Fault(
+        "a conversation with somebody else in it",
+        conversations([("system", "Be brief."), ("user", "What?"), ("assistant", "A cat.")]),
+        ON_LINES,
+        "my.jsonl, line 3: message 1 is of 'system': there may be human or user, who ask, and gpt "
+        "or assistant or model, who answer. PaliGemma has no place for others: leave the message "
+        "out",
+    ),
+    Fault(
+        "a conversation about several images",
+        conversations([("user", "<image><image> What differs?"), ("assistant", "All.")]),
+        ON_LINES,
+        "my.jsonl, line 3: a conversation about 2 images: it may be about one. Make a row of each "
+        "question, with `images`, `prefix` and `suffix`",
     ),
     Fault(
         "two rows of one id",

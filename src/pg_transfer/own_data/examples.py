@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from pg_transfer.data.release import missing_images, tried
+from pg_transfer.own_data.columns import OTHER_NAMES
+from pg_transfer.own_data.conversations import ROLE, conversation_column, unrolled
 from pg_transfer.own_data.held_out import Shown, hold_out
 from pg_transfer.own_data.image_files import require_files
 from pg_transfer.own_data.maker import Kind, Maker, Wishes
@@ -52,6 +55,7 @@ def read_examples(source: Source, wishes: Wishes) -> OwnData:
         require_metric(wishes.metric)
     if wishes.box_format is not None:
         require_form(wishes.box_format)
+    source, wishes = _without_conversations(source, wishes)
     maker = Maker(source, wishes)
     splits, shown = _rows(maker, source)
     has_boxes = maker.kind == "boxes"
@@ -79,6 +83,17 @@ def read_examples(source: Source, wishes: Wishes) -> OwnData:
             *maker.tally.remarks(),
         ],
     )
+
+
+def _without_conversations(source: Source, wishes: Wishes) -> tuple[Source, Wishes]:
+    """Each question of a conversation a row; the data as they are if there is none."""
+    column = conversation_column(source, wishes.columns, wishes.suffix)
+    if column is None:
+        return source, wishes
+    id_columns = (wishes.columns.get("id"), "id", *OTHER_NAMES["id"])
+    id_column = next((name for name in id_columns if name in source.columns), "id")
+    given = {role: name for role, name in wishes.columns.items() if role != ROLE}
+    return unrolled(source, column, id_column=id_column), replace(wishes, columns=given)
 
 
 def _rows(

@@ -36,6 +36,8 @@ def _image(one: Any, folder: Path) -> OneImage:
         raise ValueError(f"the image is {what}")
     if str(one).startswith(("http://", "https://")):
         raise ValueError(f"the image {one} is an address; download the images and name the files")
+    if str(one).startswith("data:"):
+        raise ValueError(f"the image {str(one)[:30]}... is written out; save it, and name the file")
     return folder / one
 
 
