@@ -217,7 +217,7 @@ def test_of_very_many_faults_the_first_are_told(
     assert report["broken"][2] == "3 more records that cannot be"
 
 
-@pytest.mark.parametrize("form", ["csv", "json", "tar", "coco"])
+@pytest.mark.parametrize("form", ["csv", "json", "tar", "coco", "yolo", "jsonl"])
 def test_all_faults_are_told_of_other_files(tmp_path: Path, form: str) -> None:
     rows = own(tmp_path, 8)
     if form == "csv":
@@ -238,6 +238,18 @@ def test_all_faults_are_told_of_other_files(tmp_path: Path, form: str) -> None:
             for path in sorted(tmp_path.glob("?.*")):
                 archive.add(path, path.name)
         places = ["2.json", "5.json"]
+    elif form == "yolo":
+        data_sets.yolo(tmp_path / "my.yolo")
+        for name in ("train/1", "val/0"):
+            (tmp_path / f"my.yolo/labels/{name}.txt").write_text("0 0.5\n")
+        places = ["labels/train/1.txt, line 1", "labels/val/0.txt, line 1"]
+    elif form == "jsonl":  # conversations
+        said = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+        for n, row in enumerate(rows):
+            row["messages"] = said[:: -1 if n in (2, 5) else 1]
+            del row["prefix"], row["suffix"]
+        write_lines(tmp_path, rows)
+        places = ["line 3", "line 6"]
     else:
         boxes_of(tmp_path, size=(60, 40))
         changes = {2: {"category_id": 5}, 5: {"image_id": 99}, 7: {"bbox": [50, 1, 30, 9]}}
@@ -247,10 +259,11 @@ def test_all_faults_are_told_of_other_files(tmp_path: Path, form: str) -> None:
         )
         places = ["annotation 5", "annotation 2", "image 7"]
     name = "my.json" if form == "coco" else f"my.{form}"
-    prefix = [] if form == "coco" else ["prefix=a"]
+    prefix = ["prefix=a"] if form in ("csv", "json", "tar") else []
     code, printed, report = checked(tmp_path, "task=custom", f"data={name}", "model=tiny", *prefix)
     assert code == 1, printed
-    told = [one.removeprefix(f"{name}, ").partition(":")[0] for one in report["broken"]]
+    start = f"{name}/" if form == "yolo" else f"{name}, "
+    told = [one.removeprefix(start).partition(":")[0] for one in report["broken"]]
     assert told == places
 
 

@@ -251,6 +251,17 @@ def conversations(messages: list[tuple[str, str]]) -> Make:
     return make
 
 
+def yolo(line: str) -> Make:
+    """A data set of YOLO, one of whose files of labels ends with this line."""
+
+    def make(folder: Path) -> None:
+        data_sets.yolo(folder)
+        with (folder / "labels/train/0.txt").open("a") as file:
+            file.write(line)
+
+    return make
+
+
 def odd_name(folder: Path) -> None:
     """An image in odd/ whose name no text can have."""
     (folder / "odd").mkdir()

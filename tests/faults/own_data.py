@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.faults.fault import Fault
-from tests.faults.making import conversations, file, masked, on_its_side, own
+from tests.faults.making import conversations, file, masked, on_its_side, own, yolo
 
 ON_LINES = ("task=custom", "data=my.jsonl")
 TURNED = (
@@ -128,6 +128,13 @@ OWN_DATA = [
         masked([[40, 5, 50, 5, 50, 15]], boxes=[[1, 1, 30, 30]]),
         (*ON_LINES, "box_format=xyxy", "metric=miou"),
         "my.jsonl, line 3: object 1: its mask has not one pixel in its box",
+    ),
+    Fault(
+        "a label of YOLO that is none",
+        yolo("0 0.5 0.5 0.25"),
+        ("task=custom", "data=."),
+        "labels/train/0.txt, line 3: '0 0.5 0.5 0.25' has 3 numbers behind the class: a box has "
+        "four (centre, width, height), a polygon two for each of three corners or more",
     ),
     Fault(
         "a box that leaves a photograph, unless it is turned as its EXIF says",
