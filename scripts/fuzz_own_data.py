@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from pg_transfer.task import Draw, Example
 from pg_transfer.training.answers_so_far import AnswersSoFar, Given
 from pg_transfer.training.metrics_log import METRICS, MetricsLog
@@ -44,6 +46,32 @@ def json_lines(folder: Path) -> Path:
     path = folder / "my.jsonl"
     path.write_bytes(as_lines(ROWS))
     return path
+
+
+def talks(folder: Path) -> Path:
+    """Conversations in each form that there is."""
+    images(folder)
+    path = folder / "my.jsonl"
+    parts = [{"type": "image", "image": "1.png"}, {"type": "text", "text": "What?"}]
+    said = [
+        [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "two"}],
+        [{"role": "user", "content": parts}, {"role": "assistant", "content": "two"}],
+    ]
+    rows = [
+        {"conversations": said[number % 2], "split": row["split"]}
+        | ({} if number % 2 else {"image": row["image"]})
+        for number, row in enumerate(ROWS)
+    ]
+    path.write_bytes(as_lines(rows))
+    return path
+
+
+def yolo_labels(folder: Path) -> Path:
+    return data_sets.yolo(folder).parent / "labels/train/1.txt"
+
+
+def as_yaml(content: Any) -> bytes:
+    return yaml.safe_dump(content).encode()
 
 
 def table(folder: Path) -> Path:
@@ -143,6 +171,9 @@ OWN_DATA = {
     "own_boxes": own(boxes, JSON),
     "own_masks": own(boxes, JSON, metric="miou"),
     "own_shard": own(shard, prefix="what?"),
+    "own_conversations": own(talks, (from_lines, as_lines)),
+    "own_yolo": own(data_sets.yolo, (yaml.safe_load, as_yaml)),
+    "own_yolo_labels": Reader(yolo_labels, lambda path: read_own(path.parents[2])),
     "part_of_answers": Reader(part, read_part, (from_lines, as_lines)),
     "metrics": Reader(metrics, read_metrics),
 }

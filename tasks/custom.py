@@ -105,18 +105,33 @@ class Custom(Task):
         return select(split, self._read)
 
     def target(self, example: Example, draw: Draw) -> Target:
-        """The suffixes in turn; of objects, all of them in the order of the data."""
+        """The suffixes in turn; of objects, all of them in the order of the data.
+
+        Raises:
+            ValueError: a file of a mask is none, or has no pixel in its box.
+        """
         scene = example.reference
-        if scene is None:
+        if scene is None or example.suffixes:  # boxes in the user's own hand
             return super().target(example, draw)
         if scene not in self._described:
-            self._described[scene] = describe(scene, self.mask_codec)
+            try:
+                self._described[scene] = describe(scene, self.mask_codec)
+            except ValueError as error:
+                raise ValueError(f"example {example.id!r}: {error}") from error
         return Target(example.prefix, self._described[scene])
 
-    def require_image(self, example: Example) -> None:
+    def annotated_size(self, example: Example) -> tuple[int, int] | None:
+        """That of the image which the row's boxes and masks are in."""
+        scene = example.reference
+        return None if scene is None else (scene.width, scene.height)
+
+    def require_image(
+        self, example: Example, size: tuple[int, int], *, is_on_its_side: bool
+    ) -> None:
         """Raises ValueError if boxes are those of the image as its EXIF asks to show it."""
-        if (scene := example.reference) is not None:
-            require_as_stored(example.images[0], (scene.width, scene.height))
+        annotated = self.annotated_size(example)
+        if annotated is not None and is_on_its_side:
+            require_as_stored(example.images[0], size, annotated)
 
     def score(self, answers: Sequence[Answer]) -> Scores:
         """The verdict by the metric that was asked for or chosen."""

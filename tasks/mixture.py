@@ -158,10 +158,17 @@ class Mixture(Task):
         task, own = self._own(example)
         return task.target(own, replace(draw, example_id=own.id))
 
-    def require_image(self, example: Example) -> None:
+    def annotated_size(self, example: Example) -> tuple[int, int] | None:
+        """As its own task knows it."""
+        task, own = self._own(example)
+        return task.annotated_size(own)
+
+    def require_image(
+        self, example: Example, size: tuple[int, int], *, is_on_its_side: bool
+    ) -> None:
         """As its own task does."""
         task, own = self._own(example)
-        task.require_image(own)
+        task.require_image(own, size, is_on_its_side=is_on_its_side)
 
     def score(self, answers: Sequence[Answer]) -> Scores:
         """Each task's verdict on its own answers."""

@@ -119,6 +119,11 @@ class RefCOCO(ReferringTask):
         region, sentences = draw.without_replacement(example.reference)
         return Target(draw.uniform(sentences), self.describe(region))
 
+    def annotated_size(self, example: Example) -> tuple[int, int] | None:
+        """That of the image which the region is in, or all of them."""
+        reference = example.reference
+        return (reference if isinstance(reference, Region) else reference[0].region).size
+
     def outlines(self, answer: Answer) -> list[Outline]:
         """As ever; of a training image, which has several objects, the one that is described."""
         reference = answer.example.reference

@@ -52,6 +52,19 @@ def textvqa(root: Path, *, examples: int = 4) -> Path:
     return root
 
 
+def yolo(root: Path) -> Path:
+    """Boxes and polygons as YOLO has them, and gives back its data.yaml."""
+    for split in ("train", "val"):
+        for number in range(2):
+            write_image(root / f"images/{split}/{number}.png", seed=number)
+            labels = root / f"labels/{split}/{number}.txt"
+            labels.parent.mkdir(parents=True, exist_ok=True)
+            labels.write_text("0 0.5 0.5 0.25 0.5\n1 0.1 0.1 0.6 0.1 0.6 0.6\n")
+    path = root / "data.yaml"
+    path.write_text("path: .\ntrain: images/train\nval: images/val\nnames: {0: cat, 1: dog}\n")
+    return path
+
+
 def coco(root: Path) -> Path:
     """COCO captions in Karpathy's splits, and NoCaps."""
     images = []

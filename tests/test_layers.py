@@ -24,7 +24,6 @@ ALLOWED = {
     "data": "",
     "data.images": "",
     "data.json_texts": "",
-    "data.orientation": "data.images",
     "data.packed_examples": "task",
     "data.refer": "data.safe_pickle segmentation.referring segmentation.run_lengths",
     "data.release": "",
@@ -36,7 +35,7 @@ ALLOWED = {
     "segmentation": "task data.images text metrics",
     "metrics": "task text segmentation.instances segmentation.masks segmentation.scenes",
     "own_data": (
-        "task data.images data.json_texts data.orientation data.release segmentation.masks "
+        "task data.images data.json_texts data.release segmentation.masks "
         "segmentation.run_lengths segmentation.scenes metrics"
     ),
     "reporting": "",
@@ -48,10 +47,7 @@ ALLOWED = {
     "reporting.report": "task metrics reporting.published process.whole_files",
     "reporting.scores_file": "",
     "reporting.templates": "",
-    "checking": (
-        "task data.images data.orientation text segmentation.instances segmentation.scenes "
-        "reporting.page"
-    ),
+    "checking": "task data.images text segmentation.instances reporting.page",
     "process": "",
     "process.console": "process.processes process.secrecy process.shortage process.stopping",
     "process.launching": "",

@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 
 from hydra import compose, initialize_config_dir
+from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 from rich.progress import MofNCompleteColumn, Progress
 
@@ -22,7 +23,7 @@ from pg_transfer.checking.files import Seen, look_at_all
 from pg_transfer.checking.findings import Findings, files_of
 from pg_transfer.checking.labels import write_labels
 from pg_transfer.checking.texts import drawn_targets, measure_prompts, measure_targets
-from pg_transfer.data.release import missing_images_allowed
+from pg_transfer.data.release import all_faults_wanted, missing_images_allowed
 from pg_transfer.data.splits import Splits
 from pg_transfer.process.console import (
     CONSOLE,
@@ -31,6 +32,7 @@ from pg_transfer.process.console import (
     quiet_libraries,
     reports_errors,
     say,
+    user_message,
 )
 from pg_transfer.process.whole_files import write_whole
 from pg_transfer.project import CONF, ROOT
@@ -57,15 +59,22 @@ def check(options: argparse.Namespace) -> None:
     quiet_libraries()
     config = composed(options.settings)
     found = Findings()
-    with missing_images_allowed() as missing:
-        task = build_task(config)
+    with missing_images_allowed() as missing, all_faults_wanted() as faults:
+        try:
+            task = build_task(config)
+        except (ValueError, InstantiationException) as error:
+            if not faults.sentences:
+                raise
+            found.broken += [*faults.sentences, f"without these: {user_message(error)}"]
+            show(found, options.to)
+            sys.exit(1)
         examples = read_splits(config, Splits(task), found)
-    found.broken += missing
+    found.broken += [*faults.sentences, *missing]
     found.notes[:0] = task.departures
     found.add_counts(examples, task.sizes)
     files = look_at_files(examples, decode=options.decode, processes=options.processes)
     found.add_files(files)
-    found.add_shapes(examples, files)
+    found.add_shapes(examples, files, task)
     found.add_repeated(examples, files, train=config.splits.train)
     tokenizer = None
     try:

@@ -190,10 +190,25 @@ class Task(ABC):
         """What to learn from a training example this time: by default, suffixes in turn."""
         return Target(example.prefix, draw.without_replacement(example.suffixes))
 
-    def require_image(self, example: Example) -> None:  # noqa: B027  (most need none)
-        """Raises ValueError if the image is not the one that `reference` is about.
+    def annotated_size(self, example: Example) -> tuple[int, int] | None:
+        """Width and height in pixels of the image that the example's boxes or masks are made for.
 
-        It is called before the image is decoded. By default nothing is looked at.
+        None where there are none, or nothing says so.
+        """
+        return None
+
+    def require_image(  # noqa: B027  (most need none)
+        self, example: Example, size: tuple[int, int], *, is_on_its_side: bool
+    ) -> None:
+        """Raises ValueError if the first image is not the one that `reference` is about.
+
+        It is called whenever the image is read, or taken as it was read before. By default nothing
+        is looked at.
+
+        Args:
+            example: whose image it is.
+            size: its width and height in pixels, as it is stored.
+            is_on_its_side: its EXIF asks to show the width as the height, which is not obeyed.
         """
 
     @abstractmethod

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pg_transfer.data.images import open_image, resize
+from pg_transfer.data.images import Head, open_image, read_head, read_image, resize
 
 # Outputs of tf.image.resize (cast to uint8 as big_vision does) on `made_up` images, named
 # <dtype>_<from>_<to>_aa<antialias>: sizes that do not divide each other, float32, single rows.
@@ -164,6 +164,25 @@ def test_ignores_the_cameras_orientation(tmp_path):
     exif[0x0112] = 6  # "turn by 90 degrees to show"
     path = saved(tmp_path, Image.new("RGB", (30, 20)), "turned.jpg", exif=exif)
     assert open_image(path).shape == (20, 30, 3)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
+@pytest.mark.parametrize(("held", "is_on_its_side"), [(1, False), (3, False), (6, True), (8, True)])
+def test_the_head_says_how_the_camera_was_held(tmp_path, name, held, is_on_its_side):
+    exif = Image.Exif()
+    exif[0x0112] = held
+    path = saved(tmp_path, Image.fromarray(made_up(20, 30)), name, exif=exif)
+    pixels, head = read_image(path)
+    assert head == read_head(path) == Head(30, 20, is_on_its_side)
+    with Image.open(path) as picture:
+        np.testing.assert_array_equal(pixels, np.asarray(picture.convert("RGB")))
+
+
+@pytest.mark.filterwarnings("ignore")  # of Pillow, which looks for dots per inch there
+def test_damaged_exif_says_nothing(tmp_path):
+    for number, exif in enumerate((b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12", b"Exif\0\0nonsense")):
+        path = saved(tmp_path, Image.new("RGB", (30, 20)), f"{number}.jpg", exif=exif)
+        assert read_image(path).head == Head(30, 20, is_on_its_side=False)
 
 
 def test_converts_cmyk(tmp_path):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pg_transfer.data.orientation import TAG
+from pg_transfer.data.images import EXIF_ORIENTATION
 from pg_transfer.text.tokenizer import BUILTIN
 from tests import data_sets
 
@@ -206,7 +206,7 @@ def on_its_side(box: list[int], **size: int) -> Make:
     def make(folder: Path) -> None:
         own()(folder)
         exif = Image.Exif()
-        exif[TAG] = 6
+        exif[EXIF_ORIENTATION] = 6
         Image.new("RGB", (60, 40)).save(folder / "lying.jpg", exif=exif)
         rows = [json.loads(line) for line in (folder / "my.jsonl").read_text().splitlines()]
         rows = [
@@ -216,6 +216,48 @@ def on_its_side(box: list[int], **size: int) -> Make:
         ]
         rows[2] |= {"image": "lying.jpg", "boxes": [box], **size}
         (folder / "my.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    return make
+
+
+def masked(mask: list[list[float]], **values: Any) -> Make:
+    """Masks of a user's own, of which the third is another one."""
+
+    def make(folder: Path) -> None:
+        own()(folder)
+        rows = [json.loads(line) for line in (folder / "my.jsonl").read_text().splitlines()]
+        whole = {"masks": [[[1, 1, 30, 1, 30, 30]]], "labels": ["cat"], **values}
+        rows = [
+            {"image": row["image"], "id": row["id"], "split": row["split"]} | whole for row in rows
+        ]
+        rows[2]["masks"] = [mask]
+        (folder / "my.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    return make
+
+
+def conversations(messages: list[tuple[str, str]]) -> Make:
+    """Conversations of a user's own, of which the third is another one."""
+
+    def make(folder: Path) -> None:
+        own()(folder)
+        rows = [json.loads(line) for line in (folder / "my.jsonl").read_text().splitlines()]
+        for number, row in enumerate(rows):
+            said = messages if number == 2 else [("user", row["prefix"]), ("assistant", "red")]
+            row["messages"] = [{"role": who, "content": text} for who, text in said]
+            del row["prefix"], row["suffix"]
+        (folder / "my.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    return make
+
+
+def yolo(line: str) -> Make:
+    """A data set of YOLO, one of whose files of labels ends with this line."""
+
+    def make(folder: Path) -> None:
+        data_sets.yolo(folder)
+        with (folder / "labels/train/0.txt").open("a") as file:
+            file.write(line)
 
     return make
 

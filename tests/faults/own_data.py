@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.faults.fault import Fault
-from tests.faults.making import file, on_its_side, own
+from tests.faults.making import conversations, file, masked, on_its_side, own, yolo
 
 ON_LINES = ("task=custom", "data=my.jsonl")
 TURNED = (
@@ -66,6 +66,21 @@ OWN_DATA = [
         "my.jsonl, line 3: the image is missing",
     ),
     Fault(
+        "a conversation with somebody else in it",
+        conversations([("system", "Be brief."), ("user", "What?"), ("assistant", "A cat.")]),
+        ON_LINES,
+        "my.jsonl, line 3: message 1 is of 'system': there may be human or user, who ask, and gpt "
+        "or assistant or model, who answer. PaliGemma has no place for others: leave the message "
+        "out",
+    ),
+    Fault(
+        "a conversation about several images",
+        conversations([("user", "<image><image> What differs?"), ("assistant", "All.")]),
+        ON_LINES,
+        "my.jsonl, line 3: a conversation about 2 images: it may be about one. Make a row of each "
+        "question, with `images`, `prefix` and `suffix`",
+    ),
+    Fault(
         "two rows of one id",
         own(id="0"),
         ON_LINES,
@@ -98,6 +113,28 @@ OWN_DATA = [
         (*ON_LINES, "box_format=ltrb"),
         "what the numbers of a box mean is 'ltrb': set box_format to one of xyxy, xywh, cxcywh, "
         "yxyx, xyxy_normalised, xywh_normalised, cxcywh_normalised, yxyx_normalised",
+    ),
+    Fault(
+        "polygons in fractions of the image, without a word of that",
+        masked([[0.1, 0.1, 0.6, 0.1, 0.6, 0.6]]),
+        ON_LINES,
+        "my.jsonl, line 3: object 1: the mask [[0.1, 0.1, 0.6, 0.1, 0.6, 0.6]] is all within the "
+        "first pixel of an image of 60x40: if these are fractions of it, say so with "
+        "box_format=xyxy_normalised, or as the boxes are (xywh_normalised, cxcywh_normalised, "
+        "yxyx_normalised)",
+    ),
+    Fault(
+        "a mask beside its box",
+        masked([[40, 5, 50, 5, 50, 15]], boxes=[[1, 1, 30, 30]]),
+        (*ON_LINES, "box_format=xyxy", "metric=miou"),
+        "my.jsonl, line 3: object 1: its mask has not one pixel in its box",
+    ),
+    Fault(
+        "a label of YOLO that is none",
+        yolo("0 0.5 0.5 0.25"),
+        ("task=custom", "data=."),
+        "labels/train/0.txt, line 3: '0 0.5 0.5 0.25' has 3 numbers behind the class: a box has "
+        "four (centre, width, height), a polygon two for each of three corners or more",
     ),
     Fault(
         "a box that leaves a photograph, unless it is turned as its EXIF says",

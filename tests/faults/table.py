@@ -34,8 +34,8 @@ exit code 1: what was found and where, what would do, and what to do about it. N
 or mended in silence. `PG_TRACEBACK=1` in the environment shows where in the code it was noticed.
 What the libraries below add in their own words is left out here (…).
 
-[`python -m pg_transfer.check`](check.md) looks for most of these before a run, and lists them all
-and not the first alone.
+[`python -m pg_transfer.check`](check.md) looks for most of these before a run. Of images, of texts
+and of the rows of your own data it lists all that are at fault, and not the first alone.
 
 This page is written by `python -m tests.faults.table`; its tests make every one of these faults
 and compare the message word for word.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from io import BytesIO
 from pathlib import Path
+from tarfile import TarFile, TarInfo
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,15 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from pg_transfer.data.orientation import TAG
+from pg_transfer.data.images import EXIF_ORIENTATION
+from pg_transfer.own_data.stored import ImageInTar
 from pg_transfer.segmentation.codec import load_codec
 from pg_transfer.segmentation.masks import mask_crop
 from pg_transfer.task import Answer, Draw, pieces_of
 from pg_transfer.text.locations import codes_to_text
 from pg_transfer.text.tokenizer import BUILTIN, Tokenizer
+from pg_transfer.training.lessons import Prompts
+from pg_transfer.training.prepared_images import PreparedImages
 from pg_transfer.training.reader import Antialias, ImageError, Reader
 from tasks.custom import Custom
 
@@ -140,6 +145,41 @@ def test_masks_of_every_form(folder: Path, mask: Any) -> None:
     assert (said.mask == where).all()
 
 
+def test_polygons_alone_may_be_fractions_if_it_is_said(folder: Path) -> None:
+    row = {"masks": [[0.25, 0.25, 0.75, 0.25, 0.75, 0.75, 0.25, 0.75]], "prefix": "it"}
+    for settings in ({"box_format": "xyxy_normalised"}, {}):
+        said = {} if settings else {"box_format": "xywh_normalised"}
+        made = task(folder, row | said, **settings)
+        assert (made.examples("train")[0].reference.things[0].mask() == MASK).all()
+
+
+def test_a_file_of_a_mask_without_a_pixel_in_its_box_is_named(folder: Path) -> None:
+    Image.fromarray(MASK.astype(np.uint8) * 255).save(folder / "mask.png")
+    rows = [{"boxes": [box], "masks": ["mask.png"], "prefix": "it"}
+            for box in ([10, 5, 30, 15], [0, 0, 10, 5])]  # fmt: skip
+    made = task(folder, *rows, metric="miou", box_format="xyxy")
+    first, second = made.examples("train")
+    made.target(first, Draw(0, "0", 0))
+    with pytest.raises(ValueError, match="example '1': object 1: its mask has not one pixel in it"):
+        made.target(second, Draw(0, "1", 0))
+
+
+def test_masks_of_coco_files_without_a_pixel_are_left_out_and_counted(folder: Path) -> None:
+    path = coco(folder) / "annotations" / "instances_train2017.json"
+    content = json.loads(path.read_text())
+    first = content["annotations"][0]
+    # One that covers no pixel at all, and one beside its box.
+    for number, polygon in enumerate(([[12, 7, 12, 7, 12, 7]], [[31, 5, 39, 5, 39, 15]])):
+        content["annotations"].append(first | {"id": 200 + number, "segmentation": polygon})
+    path.write_text(json.dumps(content))
+    made = Custom(folder, metric="miou", mask_codec=partial(load_codec, "builtin"))
+    assert [text.count("cat") for text in suffixes(made)] == [1] * 4
+    assert made.findings[2] == (
+        "note: 2 masks without a pixel in their box are left out, with their objects"
+    )
+    assert suffixes(Custom(folder))[0].count("cat") == 3  # as boxes
+
+
 def test_fractions_of_polygons(folder: Path) -> None:
     mask = [[0.25, 0.25, 0.75, 0.25, 0.75, 0.75, 0.25, 0.75]]
     row = {"masks": [mask], "boxes": [[0.25, 0.25, 0.75, 0.75]], "prefix": "it"}
@@ -163,7 +203,23 @@ def test_fractions_of_polygons(folder: Path) -> None:
         ({"boxes": [[10, 5, 30, 15]], "labels": ["a ; b"]}, {}, "label 'a ; b' has a ;"),
         ({"masks": [[1, 2, 3, 4]]}, {}, "a polygon has at least three points"),
         ({"masks": [{"size": [40, 20], "counts": [800]}]}, {}, r"a mask of \[40, 20\] in an image"),
-        ({"masks": [[0, 0, 0, 0, 0, 0]]}, {}, "its mask has not one pixel"),
+        ({"masks": [[5, 5, 5, 5, 5, 5]]}, {}, "its mask has not one pixel"),
+        (
+            {"masks": [[0.25, 0.25, 0.75, 0.25, 0.75, 0.75]]},
+            {"box_format": None},
+            r"object 1: the mask \[\[0.25, .* is all within the first pixel of an image of 40x20: "
+            "if these are fractions of it, say so with box_format=xyxy_normalised",
+        ),
+        (
+            {"boxes": [[10, 5, 30, 15]], "masks": [[0, 0, 1, 0, 1, 1]]},
+            {"metric": "miou"},
+            "object 1: .* is all within the first pixel",
+        ),
+        (
+            {"boxes": [[10, 5, 30, 15]], "masks": [[30, 5, 39, 5, 39, 15, 30, 15]]},
+            {"metric": "miou"},
+            "object 1: its mask has not one pixel in its box",
+        ),
         ({"boxes": [[10, 5, 30, 15]]}, {"metric": "miou"}, "the data has no column `masks`"),
     ],
 )
@@ -250,7 +306,7 @@ def test_boxes_that_are_cut_at_the_edge_are_counted(folder: Path) -> None:
 def lying(path: Path) -> None:
     """A photograph of 40 x 20 pixels that is to be shown upright, 20 x 40."""
     exif = Image.Exif()
-    exif[TAG] = 6
+    exif[EXIF_ORIENTATION] = 6
     Image.new("RGB", (40, 20)).save(path, exif=exif)
 
 
@@ -286,17 +342,109 @@ def test_sizes_of_the_turned_image_are_noticed_when_it_is_read(
     row = {"boxes": [[2, 2, 9, 9]], "labels": ["cat"], "width": size[0], "height": size[1]}
     made = task(folder, row | {"image": "images/lying.jpg"}, row, box_format="xyxy")
     first, second = made.examples("train")
-    reader = Reader(
-        task=made, tokenizer=Tokenizer(BUILTIN), resolution=14, text_length=32,
-        antialias=Antialias(train=True, evaluate=True),
-    )  # fmt: skip
-    reader.prompt(second)  # of an image that is not turned
+    ours = reader(made)
+    ours.prompt(second)  # of an image that is not turned
     if not is_turned:
-        reader.lesson(first, Draw(0, first.id, 0))
+        ours.lesson(first, Draw(0, first.id, 0))
         return
-    for read in (reader.prompt, lambda one: reader.lesson(one, Draw(0, one.id, 0))):
+    for read in (ours.prompt, lambda one: ours.lesson(one, Draw(0, one.id, 0))):
         with pytest.raises(ImageError, match=r"example '0': .*lying\.jpg is stored with 40x20"):
             read(first)
+
+
+def reader(task: Custom, *, kept: PreparedImages | None = None) -> Reader:
+    return Reader(
+        task=task, tokenizer=Tokenizer(BUILTIN), resolution=14, text_length=32,
+        antialias=Antialias(train=True, evaluate=True), prepared={True: kept} if kept else {},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What Pillow has been asked to open."""
+    files: list[Any] = []
+    whole = Image.open
+
+    def counted(file: Any, *given: Any, **named: Any) -> Image.Image:
+        files.append(file)
+        return whole(file, *given, **named)
+
+    monkeypatch.setattr(Image, "open", counted)
+    return files
+
+
+SIZED = {"boxes": [[2, 2, 9, 9]], "labels": ["cat"], "width": 20, "height": 40}
+
+
+@pytest.mark.parametrize("form", ["png", "jpg"])
+def test_a_file_is_opened_once_to_be_judged_and_decoded(
+    folder: Path, opened: list[Any], form: str
+) -> None:
+    Image.open(folder / "images/0.png").save(folder / f"images/x.{form}")
+    made = task(folder, SIZED | {"image": f"images/x.{form}"}, box_format="xyxy")
+    (example,) = made.examples("train")
+    opened.clear()
+    reader(made).lesson(example, Draw(0, "0", 0))
+    assert opened == [folder / f"images/x.{form}"]
+
+
+def test_a_kept_image_is_judged_without_its_file(
+    folder: Path, opened: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pg_transfer.training.prepared_images.SETTLED_SECONDS", -1.0)
+    lying(folder / "images/lying.jpg")
+    row = {"image": "images/lying.jpg", "prefix": "a", "suffix": "b"}
+    paths = [folder / "images/lying.jpg"]
+    kept = PreparedImages(folder / "cache", resolution=14, antialias=True)
+    kept.make_room(paths)
+    without_boxes = task(folder, row)
+    for _ in range(2):
+        reader(without_boxes, kept=kept).lesson(without_boxes.examples("train")[0], Draw(0, "", 0))
+    made = task(folder, row | SIZED, row | SIZED | {"width": 40, "height": 20},
+                metric="box_ap", box_format="xyxy")  # fmt: skip
+    turned, stored = made.examples("train")
+    opened.clear()
+    for _ in range(2):
+        with pytest.raises(ImageError, match=r"example '0': .*lying\.jpg is stored with 40x20"):
+            reader(made, kept=kept).lesson(turned, Draw(0, "0", 0))
+        reader(made, kept=kept).lesson(stored, Draw(0, "1", 0))
+    assert opened == []
+
+
+def test_an_image_that_was_judged_for_one_row_is_judged_again_for_the_next(folder: Path) -> None:
+    lying(folder / "images/lying.jpg")
+    row = SIZED | {"image": "images/lying.jpg"}
+    made = task(folder, row | {"width": 40, "height": 20}, row, box_format="xyxy")
+    prompts = Prompts(reader(made), made.examples("train"), batch=1, rank=0, processes=1)
+    first = prompts[0]
+    assert prompts[0].pixels is first.pixels
+    with pytest.raises(ImageError, match=r"example '1': .*lying\.jpg is stored with 40x20"):
+        prompts[1]
+
+
+def test_an_image_in_a_shard_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lying(folder / "images/lying.jpg")
+    with TarFile(folder / "train.tar", "w") as archive:
+        for name, content in (
+            ("7.jpg", (folder / "images/lying.jpg").read_bytes()),
+            ("7.json", json.dumps(SIZED | {"prefix": "detect cat", "split": "val"}).encode()),
+        ):
+            member = TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, BytesIO(content))
+    made = Custom(folder / "train.tar", box_format="xyxy")
+    (example,) = made.examples("val")
+    reads: list[ImageInTar] = []
+    whole = ImageInTar.read
+
+    def read(image: ImageInTar) -> bytes:
+        reads.append(image)
+        return whole(image)
+
+    monkeypatch.setattr(ImageInTar, "read", read)
+    with pytest.raises(ImageError, match=r"train\.tar, 7\.jpg is stored with 40x20"):
+        reader(made).prompt(example)
+    assert reads == [example.image]
 
 
 def test_faults_of_coco_files_are_named(folder: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from pg_transfer.segmentation.run_lengths import drawn, run_lengths
+from pg_transfer.segmentation.run_lengths import drawn, has_pixel, run_lengths
 
 
 def test_masks_of_every_kind_come_back() -> None:
@@ -25,6 +25,20 @@ def test_masks_of_every_kind_come_back() -> None:
         plain = {"size": [height, width], "counts": counts}
         for given in (compressed, plain):
             assert np.array_equal(drawn(run_lengths(given, height, width)), mask)
+
+
+def test_a_pixel_in_a_rectangle_is_found_without_drawing() -> None:
+    chance = np.random.default_rng(0)
+    found = []
+    for _ in range(300):
+        height, width = map(int, chance.integers(1, 12, 2))
+        mask = chance.random((height, width)) < 0.1
+        lengths = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
+        top, bottom = sorted(map(int, chance.integers(0, height + 3, 2)))
+        left, right = sorted(map(int, chance.integers(0, width + 3, 2)))
+        found.append(has_pixel(lengths, top=top, left=left, bottom=bottom, right=right))
+        assert found[-1] == mask[top:bottom, left:right].any()
+    assert 30 < sum(found) < 270
 
 
 def test_polygons_may_stray_over_the_edge() -> None:

@@ -214,6 +214,97 @@ def test_scores_by_hand(folder: Path) -> None:
             task.score(said(task, "val", *answers))
 
 
+def test_upper_and_lower_case_are_one_to_the_metrics_that_say_so(folder: Path) -> None:
+    rows = plain()[:8]
+    truths = ("Red Brick", "STRASSE", "3E2", "No", "Red Brick", "STRASSE", "3E2", "No")
+    for n, row in enumerate(rows):
+        row |= {"split": "val" if n < 4 else "train", "suffix": truths[n]}
+    answers = ("rED bRACK", "strasse", "306", "nO")
+    # "red brack" differs from "red brick" in one letter of nine; "306" from "3e2" in two of three,
+    # which is more than half. 3e2 is 300, of which 306 is two percent more.
+    anls = custom(folder, rows, metric="anls").score(
+        said(custom(folder, rows, metric="anls"), "val", *answers)
+    )
+    assert [one["anls"] for one in anls.examples] == pytest.approx([8 / 9, 1, 0, 1])
+    assert anls.metrics == pytest.approx({"anls": 100 * (8 / 9 + 2) / 4, "accuracy": 50})
+    relaxed = custom(folder, rows, metric="relaxed").score(
+        said(custom(folder, rows, metric="relaxed"), "val", *answers)
+    )
+    assert [one["relaxed_accuracy"] for one in relaxed.examples] == [0, 1, 1, 1]
+    assert relaxed.metrics == {"relaxed_accuracy": 75, "accuracy": 50}
+    exact = custom(folder, rows, metric="exact")
+    assert exact.score(said(exact, "val", *answers)).metrics == {"accuracy": 0}
+
+
+WHOLE, HALF = "<loc0000><loc0000><loc1023><loc1023>", "<loc0000><loc0000><loc1023><loc0511>"
+
+
+def written(folder: Path, *suffixes: str, **settings: Any) -> Custom:
+    """Rows whose answers are these, in turn; the first two of them to validate by."""
+    rows = plain()[: 2 * len(suffixes)]
+    for n, row in enumerate(rows):
+        row |= {"prefix": "detect cat", "suffix": suffixes[n % len(suffixes)], "id": str(n)}
+        row |= {"split": "val" if n < 2 else "train"}
+    return custom(folder, rows, **settings)
+
+
+@pytest.mark.parametrize("settings", [{}, {"metric": "box_ap"}], ids=["chosen", "asked for"])
+def test_boxes_in_answers_of_the_users_own_hand_are_scored_as_boxes(
+    folder: Path, settings: dict[str, Any]
+) -> None:
+    task = written(folder, f"{WHOLE} cat", f"{HALF} cat;{WHOLE} dog", **settings)
+    assert "answer: column suffix; metric: box_ap" in task.findings[1]
+    assert ("(chosen: the answers are boxes)" in task.findings[1]) == (not settings)
+    examples = task.examples("train")
+    assert task.target(examples[1], Draw(0, "", 0)).suffix == f"{HALF} cat;{WHOLE} dog"
+    right = task.score(said(task, "val", f"{WHOLE} cat", f"{WHOLE} dog ; {HALF} cat")).metrics
+    assert (right["box_AP"], right["f1@0.5"]) == pytest.approx((100, 100))
+    # 511 of 1023 steps are just less than half of what is meant.
+    scores = task.score(said(task, "val", f"{HALF} cat", "a cat"))
+    assert (scores.metrics["f1@0.5"], scores.metrics["invalid"]) == (0, 0)
+    answer = said(task, "val", f"{HALF} cat", "")[0]
+    assert [(one.kind, one.label, one.box) for one in task.outlines(answer)] == [
+        ("truth", "cat", (0, 0, 1, 1)), ("answer", "cat", (0, 0, 1, 511 / 1023)),
+    ]  # fmt: skip
+
+
+def test_answers_some_of_which_are_boxes_are_compared_as_texts_and_that_is_said(
+    folder: Path,
+) -> None:
+    task = written(folder, f"{WHOLE} cat", "none", f"{WHOLE[:-9]} dog")
+    assert "metric: exact (chosen: answers are short)" in task.findings[1]
+    assert task.findings[2] == (
+        "note: 4 of 6 rows have <loc...> in answers; as not every row has one answer of boxes "
+        "alone, '1' being the first, all are compared as texts. In data of their own, or in a "
+        "mixture, boxes are scored as boxes"
+    )
+    assert task.score(said(task, "val", f"{WHOLE} cat", "no")).metrics == {"accuracy": 50}
+    told = "answers that are boxes alone, <loc....> 4 times and a label.* answer of '1' is 'none'"
+    with pytest.raises(ValueError, match=told):
+        written(folder, f"{WHOLE} cat", "none", metric="box_ap")
+    chosen = written(folder, f"{WHOLE} cat", "none", metric="exact")
+    assert not any("<loc" in finding for finding in chosen.findings)
+
+
+def test_masks_in_answers_of_the_users_own_hand_are_scored_by_their_boxes(folder: Path) -> None:
+    task = written(folder, f"{WHOLE}{'<seg001>' * 16} cat", f"{HALF} cat")
+    assert task.data.metric == "box_ap"
+    assert task.findings[2] == (
+        "note: 2 answers have masks (<seg...>), which are learnt; scored are boxes, as true masks "
+        "need a column `masks`"
+    )
+
+
+def test_boxes_of_a_test_split_without_answers_are_only_answered(folder: Path) -> None:
+    rows = plain(suffix=f"{WHOLE} cat", split="train")
+    for row in rows[:3]:
+        row["split"] = "test"
+        del row["suffix"]
+    task = custom(folder, [*rows, rows[5] | {"split": "val"}])
+    assert task.data.metric == "box_ap"
+    assert task.score(said(task, "test", *"abc")).metrics == {"answered": 3}
+
+
 def test_a_test_split_without_answers_is_only_answered(folder: Path) -> None:
     rows = plain()
     for row in rows[:5]:

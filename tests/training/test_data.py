@@ -117,7 +117,7 @@ def test_batches_are_the_same_from_kept_images_in_every_epoch(
             assert len(expected) == len(ours) == {"train": 12, "val": 1}[loader.split("_")[0]]
             for one, other in zip(expected, ours, strict=True):
                 assert as_bytes(one) == as_bytes(other)
-        monkeypatch.setattr(images, "open_image", None if workers == 0 else images.open_image)
+        monkeypatch.setattr(images, "read_image", None if workers == 0 else images.read_image)
         plain.reader = kept.reader
 
 

@@ -17,8 +17,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from pg_transfer.data.images import FORMATS, image_size, open_image
-from pg_transfer.data.orientation import orientation
+from pg_transfer.data.images import FORMATS, image_size, open_image, orientation
 
 TAIL_BYTES = 4096
 """From the end of a file: cameras and programs append a few bytes of their own to the image."""
@@ -71,7 +70,7 @@ def look_at(path: Path, *, decode: bool) -> Seen:
             # The photographs of many telephones: a JPEG file with a second image behind it.
             kind = "JPEG" if picture.format == "MPO" else picture.format or ""
             mode = picture.mode
-        turned = kind == "JPEG" and orientation(path) != 1
+            turned = kind == "JPEG" and orientation(picture) != 1
         odd = list(_oddities(path, size, mode, kind))
         if turned:
             odd.append("its EXIF says that it is turned, which is not obeyed")
@@ -80,7 +79,7 @@ def look_at(path: Path, *, decode: bool) -> Seen:
             if (pixels == pixels[0, 0]).all():
                 odd.append("all of it is one colour")
         return Seen(path, size, mode, path.stat().st_size, "", tuple(odd))
-    except Exception as error:  # Pillow's parsers of EXIF have no errors of their own
+    except (OSError, ValueError) as error:
         there = path.stat().st_size if path.is_file() else 0
         return Seen(path, None, "", there, str(error), ())
 

@@ -11,8 +11,7 @@ from typing import Any
 
 from pg_transfer.checking.files import Seen, same_content
 from pg_transfer.checking.texts import Lengths
-from pg_transfer.segmentation.scenes import Scene
-from pg_transfer.task import Example, Image
+from pg_transfer.task import Example, Image, Task
 
 BAR = 30
 """The longest bar of a histogram, in characters."""
@@ -92,23 +91,27 @@ class Findings:
             ("modes", ", ".join(f"{mode} {count:,}" for mode, count in modes.items())),
         ]
 
-    def add_shapes(self, examples: Mapping[str, Sequence[Example]], files: Sequence[Seen]) -> None:
+    def add_shapes(
+        self, examples: Mapping[str, Sequence[Example]], files: Sequence[Seen], task: Task
+    ) -> None:
         """Images of another shape than their annotations say, whose boxes would be elsewhere.
 
         A smaller copy of an image is as good: boxes are learnt as fractions of it.
         """
         sizes = {one.path: one.size for one in files if one.size}
+        told = set()
         for split, those in examples.items():
             for one in those:
-                scene, path = one.reference, one.image
-                if not isinstance(scene, Scene) or not isinstance(path, Path) or path not in sizes:
+                path, annotated = one.images[0], task.annotated_size(one)
+                if annotated is None or not isinstance(path, Path) or path not in sizes:
                     continue
                 width, height = sizes[path]
-                said, found = scene.width * height, width * scene.height
-                if abs(said - found) > SHAPE * found:
+                said, found = annotated[0] * height, width * annotated[1]
+                if abs(said - found) > SHAPE * found and (split, path, annotated) not in told:
+                    told.add((split, path, annotated))
                     self.broken.append(
                         f"{split}: {path} has {width}x{height} pixels, and the objects of "
-                        f"{one.id!r} are those of an image of {scene.width}x{scene.height}"
+                        f"{one.id!r} are those of an image of {annotated[0]}x{annotated[1]}"
                     )
 
     def add_repeated(

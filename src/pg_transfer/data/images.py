@@ -8,6 +8,7 @@ on average, 22 at most. PNG, GIF and BMP decode alike, and all that follows deco
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -21,6 +22,10 @@ from PIL import Image, UnidentifiedImageError
 # Only formats that decode in this process: Pillow hands EPS files, whatever their name, to a
 # Ghostscript program.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+
+EXIF_ORIENTATION = 0x0112
+ON_ITS_SIDE = range(5, 9)
+"""Values of it that ask to show the width as the height."""
 
 STRIP = 2**17
 """Values of an image that are resized at once: what a core keeps at hand."""
@@ -41,6 +46,58 @@ class Content(NamedTuple):
         return self.name
 
 
+class Head(NamedTuple):
+    """What an image file says of its pixels.
+
+    Attributes:
+        width: in pixels, as they are stored.
+        height: likewise.
+        is_on_its_side: its EXIF asks to show the width as the height, which is not obeyed.
+    """
+
+    width: int
+    height: int
+    is_on_its_side: bool
+
+
+class Picture(NamedTuple):
+    """An image that was read.
+
+    Attributes:
+        pixels: uint8 RGB [H, W, 3].
+        head: of its file, whatever size the pixels have been given since.
+    """
+
+    pixels: np.ndarray
+    head: Head
+
+
+class StoredImage(ABC):
+    """An image file inside another file; called, its pixels, uint8 [H, W, 3]."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Where it is, for whoever has to mend it."""
+
+    @abstractmethod
+    def read(self) -> bytes:
+        """The file's content."""
+
+    def __call__(self) -> np.ndarray:
+        """The pixels, uint8 [H, W, 3].
+
+        Raises:
+            ValueError: the content is no image, or a damaged one; the message has `name`.
+        """
+        return open_image(self.content)
+
+    @property
+    def content(self) -> Content:
+        """The file's content, with a name for errors."""
+        return Content(self.name, self.read())
+
+
 def open_image(path: Path | Content) -> np.ndarray:
     """The pixels of an image file, uint8 RGB [H, W, 3], as `tf.io.decode_image` reads it.
 
@@ -51,8 +108,20 @@ def open_image(path: Path | Content) -> np.ndarray:
         FileNotFoundError: there is no such file.
         ValueError: the file is empty, cut short, not an image, or absurdly large.
     """
+    return read_image(path).pixels
+
+
+def read_image(path: Path | Content) -> Picture:
+    """Pixels and head of an image file, which is opened once; see `open_image`."""
     with _opened(path) as picture:
-        return to_rgb(picture)
+        head = _head(picture)
+        return Picture(to_rgb(picture), head)
+
+
+def read_head(path: Path | Content) -> Head:
+    """The head of an image file; a PNG, whose EXIF may stand behind the pixels, is decoded."""
+    with _opened(path) as picture:
+        return _head(picture)
 
 
 def image_size(path: Path | Content) -> tuple[int, int]:
@@ -87,6 +156,25 @@ def to_rgb(picture: Image.Image, kind: str | None = None) -> np.ndarray:
     picture.load()
     picture.info.pop("transparency", None)  # else Pillow warns that it will be lost
     return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
+
+
+def orientation(picture: Image.Image) -> int:
+    """How the camera was held, 1 to 8, by an image's EXIF; 1, upright, where it says nothing.
+
+    To be asked before the pixels are decoded, which closes the file that a TIFF's EXIF is in.
+    """
+    if picture.format == "PNG":
+        picture.load()  # where it can fail: looking for the EXIF behind the pixels does so, too
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the EXIF nothing else counts
+        try:
+            return int(picture.getexif().get(EXIF_ORIENTATION, 1))
+        except Exception:  # Pillow's parsers of EXIF have no errors of their own
+            return 1
+
+
+def _head(picture: Image.Image) -> Head:
+    return Head(*picture.size, orientation(picture) in ON_ITS_SIDE)
 
 
 @contextmanager

@@ -129,7 +129,7 @@ def _region(path: Path, annotation: dict[str, Any], height: int, width: int) -> 
         lengths = run_lengths(annotation["segmentation"], height, width)
     except Exception as error:  # pycocotools has no exceptions of its own
         raise _fault(path, f"annotation {annotation['id']}", f"no box or mask: {error}") from error
-    return Region(box, partial(drawn, lengths))
+    return Region(box, partial(drawn, lengths), (width, height))
 
 
 def _fractions(bbox: Sequence[float], height: int, width: int) -> Box:

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -21,6 +21,9 @@ Value = TypeVar("Value")
 
 PIECE = 2**22
 """Characters that are read at once of a long list of records; none of these has as many."""
+
+MOST_TOLD = 1000
+"""Faults that are told one by one; of the others it is said how many there are."""
 
 _MISSING: ContextVar[list[str] | None] = ContextVar("_MISSING", default=None)
 
@@ -43,6 +46,60 @@ def missing_images_allowed() -> Iterator[list[str]]:
 def missing_images() -> list[str] | None:
     """The list that `missing_images_allowed` gave; None where they are not allowed."""
     return _MISSING.get()
+
+
+class Faults:
+    """What is wrong with records, each told once, however often it is met."""
+
+    def __init__(self) -> None:
+        self._known: set[int] = set()
+        self._first: list[str] = []
+
+    def add(self, error: ValueError) -> None:
+        """Another one."""
+        if (key := hash(str(error))) not in self._known:
+            self._known.add(key)
+            if len(self._first) < MOST_TOLD:
+                self._first.append(str(error))
+
+    @property
+    def sentences(self) -> list[str]:
+        """The first of them, in the order in which they were met, and the number of the others."""
+        others = len(self._known) - len(self._first)
+        return [*self._first, *([f"{others:,} more records that cannot be"] if others else [])]
+
+
+_FAULTS: ContextVar[Faults | None] = ContextVar("_FAULTS", default=None)
+
+
+@contextmanager
+def all_faults_wanted() -> Iterator[Faults]:
+    """Within it records that cannot be are left out, where the others can be read without them.
+
+    For a look over a whole data set. Gives what fills with their faults.
+    """
+    faults = Faults()
+    token = _FAULTS.set(faults)
+    try:
+        yield faults
+    finally:
+        _FAULTS.reset(token)
+
+
+def tried(make: Callable[..., Value], *given: Any) -> Value | None:
+    """What `make(*given)` gives; None if that cannot be, and all such faults are wanted.
+
+    Raises:
+        ValueError: it cannot be, and the first fault is enough.
+    """
+    try:
+        return make(*given)
+    except ValueError as error:
+        faults = _FAULTS.get()
+        if faults is None:
+            raise
+        faults.add(error)
+        return None
 
 
 def fault(path: Path, record: str, what: str) -> ValueError:

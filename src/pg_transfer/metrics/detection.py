@@ -15,7 +15,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from pg_transfer.segmentation.instances import Reading, read_instances
-from pg_transfer.segmentation.scenes import Box, Scene
+from pg_transfer.segmentation.scenes import Box, Scene, Thing
 from pg_transfer.task import Formula, Scores
 
 F1 = "f1@0.5"
@@ -61,6 +61,18 @@ def score_boxes(answers: Sequence[str], scenes: Sequence[Scene]) -> Scores:
     metrics["invalid"] = int(sum(one["invalid"] for one in examples))
     metrics["total"] = len(examples)
     return Scores(metrics, examples)
+
+
+def read_things(answer: str) -> tuple[Thing, ...]:
+    """The objects of a true answer, as a scene has them; none if it is not boxes and nothing else.
+
+    Args:
+        answer: of the form "<loc....> 4 times label ; ...", masks included.
+    """
+    reading = read_instances(answer)
+    if reading.malformed:
+        return ()
+    return tuple(Thing(one.box, one.label) for one in reading.instances)
 
 
 def _evaluate(readings: Sequence[Reading], scenes: Sequence[Scene]) -> Any:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pg_transfer.data.json_texts import parse_json
+from pg_transfer.data.release import tried
 from pg_transfer.own_data.rows import Row, Source, joined, split_in
 
 CAPTION_COLUMNS = ("id", "image", "width", "height", "captions")
@@ -21,6 +22,7 @@ NAMES = ("captions", "instances", "annotations", "_annotations")
 """How the names of files begin in a folder; a file that is named alone may be called anything."""
 
 Content = dict[str, Any]
+ByImage = dict[Any, list[Content]]
 
 
 def is_coco(content: Any) -> bool:
@@ -112,9 +114,17 @@ def _image_folder(path: Path, root: Path, split: str | None, images: Sequence[An
 
 def _captions(path: Path, folder: Path, split: str | None, content: Content) -> Iterator[Row]:
     by_image = _by_image(path, content)
-    for image, values in _images(path, content):
-        captions = [_field(path, one, "caption", str) for one in by_image[image]]
-        yield Row(f"{path}, image {image}", folder, split, values | {"captions": captions})
+    for image in content["images"]:
+        if row := tried(_caption_row, path, folder, split, image, by_image):
+            yield row
+
+
+def _caption_row(
+    path: Path, folder: Path, split: str | None, image: Content, by_image: ByImage
+) -> Row:
+    values = _image(path, image)
+    captions = [_field(path, one, "caption", str) for one in by_image[image["id"]]]
+    return Row(f"{path}, image {image['id']}", folder, split, values | {"captions": captions})
 
 
 def _objects(path: Path, folder: Path, split: str | None, content: Content) -> Iterator[Row]:
@@ -124,54 +134,72 @@ def _objects(path: Path, folder: Path, split: str | None, content: Content) -> I
         if names.setdefault(number, name) != name:
             raise ValueError(f"{path}: category {number} is {names[number]!r} and {name!r}")
     by_image = _by_image(path, content)
-    for image, values in _images(path, content):
-        objects = by_image[image]
-        labels = []
-        for one in objects:
-            category = _field(path, one, "category_id", int)
-            if category not in names:
-                raise ValueError(
-                    f"{path}, annotation {one.get('id')}: there is no category {category}"
-                )
-            labels.append(names[category])
-        yield Row(
-            f"{path}, image {image}",
-            folder,
-            split,
-            values
-            | {
-                "boxes": [_field(path, one, "bbox", list) for one in objects],
-                "box_format": "xywh",
-                "labels": labels,
-                "masks": [one.get("segmentation") for one in objects],
-                "crowd": [bool(one.get("iscrowd")) for one in objects],
-            },
-            drops_thin=True,  # COCO's instances_train2017.json has two such boxes
-        )
+    for image in content["images"]:
+        if row := tried(_object_row, path, folder, split, image, by_image, names):
+            yield row
 
 
-def _images(path: Path, content: Content) -> Iterator[tuple[Any, dict[str, Any]]]:
-    for one in content["images"]:
-        image = _field(path, one, "id", int, str)
-        values = {"id": str(image), "image": _field(path, one, "file_name", str)}
-        for side in ("width", "height"):
-            if side in one:
-                values[side] = _field(path, one, side, int)
-        yield image, values
+def _object_row(
+    path: Path,
+    folder: Path,
+    split: str | None,
+    image: Content,
+    by_image: ByImage,
+    names: Mapping[int, str],
+) -> Row:
+    values = _image(path, image)
+    objects = by_image[image["id"]]
+    labels = []
+    for one in objects:
+        category = _field(path, one, "category_id", int)
+        if category not in names:
+            raise ValueError(f"{path}, annotation {one.get('id')}: there is no category {category}")
+        labels.append(names[category])
+    return Row(
+        f"{path}, image {image['id']}",
+        folder,
+        split,
+        values
+        | {
+            "boxes": [_field(path, one, "bbox", list) for one in objects],
+            "box_format": "xywh",
+            "labels": labels,
+            "masks": [one.get("segmentation") for one in objects],
+            "crowd": [bool(one.get("iscrowd")) for one in objects],
+        },
+        drops_thin=True,  # COCO's instances_train2017.json has two such boxes
+    )
 
 
-def _by_image(path: Path, content: Content) -> dict[Any, list[dict[str, Any]]]:
+def _image(path: Path, image: Content) -> dict[str, Any]:
+    """What a row says of it, besides its annotations."""
+    values = {"id": str(image["id"]), "image": _field(path, image, "file_name", str)}
+    for side in ("width", "height"):
+        if side in image:
+            values[side] = _field(path, image, side, int)
+    return values
+
+
+def _by_image(path: Path, content: Content) -> ByImage:
     images = Counter(_field(path, one, "id", int, str) for one in content["images"])
     repeated = [image for image, count in images.items() if count > 1]
     if repeated:
         raise ValueError(f"{path}: image {repeated[0]!r} is listed twice")
-    grouped: dict[Any, list[dict[str, Any]]] = {image: [] for image in images}
+    grouped: ByImage = {image: [] for image in images}
     for one in content["annotations"]:
-        image = _field(path, one, "image_id", int, str)
-        if image not in grouped:
-            raise ValueError(f"{path}, annotation {one.get('id')}: image {image!r} is not listed")
-        grouped[image].append(one)
+        image = tried(_image_of, path, one, grouped)
+        if image is not None:
+            grouped[image].append(one)
     return grouped
+
+
+def _image_of(path: Path, annotation: Any, images: ByImage) -> Any:
+    image = _field(path, annotation, "image_id", int, str)
+    if image not in images:
+        raise ValueError(
+            f"{path}, annotation {annotation.get('id')}: image {image!r} is not listed"
+        )
+    return image
 
 
 def _field(path: Path, record: Any, name: str, *kinds: type) -> Any:

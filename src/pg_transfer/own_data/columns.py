@@ -16,6 +16,7 @@ ROLES = {
     "prefix": "the request",
     "suffix": "the answer",
     "suffixes": "a list of answers, which take turns from epoch to epoch",
+    "conversation": "questions about the image, each followed by its answer",
     "boxes": "a list of four numbers for each object",
     "box_format": "what those numbers mean, where rows differ",
     "masks": "for each object polygons, run lengths, or the file of a mask",
@@ -33,6 +34,7 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "prefix": ("prompt", "instruction"),
     "suffix": ("answer", "caption", "label"),
     "suffixes": ("answers", "captions"),
+    "conversation": ("conversations", "messages"),
     "boxes": ("bboxes", "objects.bbox"),
     "labels": ("objects.category",),
     "id": ("__key__",),
@@ -155,7 +157,7 @@ def _has(found: Sequence[str], name: str) -> bool:
 
 
 def _possible(found: Sequence[str]) -> str:
-    roles = "\n".join(f"  {role:<11} {meaning}" for role, meaning in ROLES.items())
+    roles = "\n".join(f"  {role:<12} {meaning}" for role, meaning in ROLES.items())
     return (
         f"It has {', '.join(found)}. Say which is which, e.g. {typed_column('image', found[0])}; "
         f"there may be\n{roles}"

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from pg_transfer.data.release import missing_images
+from pg_transfer.data.release import missing_images, tried
+from pg_transfer.own_data.columns import OTHER_NAMES
+from pg_transfer.own_data.conversations import ROLE, conversation_column, unrolled
 from pg_transfer.own_data.held_out import Shown, hold_out
 from pg_transfer.own_data.image_files import require_files
 from pg_transfer.own_data.maker import Kind, Maker, Wishes
 from pg_transfer.own_data.objects import require_form
-from pg_transfer.own_data.rows import Source
+from pg_transfer.own_data.rows import Row, Source
 from pg_transfer.own_data.scoring import Seen, choose_metric, require_metric
+from pg_transfer.own_data.written_boxes import all_or_none
 from pg_transfer.task import Example
 
 CAPTIONS = ("caption", "describe")
@@ -51,42 +55,20 @@ def read_examples(source: Source, wishes: Wishes) -> OwnData:
         require_metric(wishes.metric)
     if wishes.box_format is not None:
         require_form(wishes.box_format)
+    source, wishes = _without_conversations(source, wishes)
     maker = Maker(source, wishes)
-    splits: dict[str, list[Example]] = defaultdict(list)
-    shown: dict[tuple[str, str], Shown] = {}
-    missing = missing_images()
-    left_out: list[str] = []
-    for number, row in enumerate(source.rows()):
-        try:
-            split, example, images = maker.example(row, number)
-        except FileNotFoundError as error:
-            if missing is None:
-                raise
-            left_out.append(row.place)
-            missing.append(f"{row.place}: {error}, whose size its boxes or masks need")
-            continue
-        except ValueError as error:
-            raise ValueError(f"{row.place}: {error}") from error
-        if (split, example.id) in shown:
-            raise ValueError(
-                f"{row.place}: a second row of {split!r} with the id {example.id!r}; give each its "
-                f"own, or none to any, and they are numbered"
-            )
-        splits[split].append(example)
-        shown[split, example.id] = images
-    if left_out:
-        more = ", ..." if len(left_out) > NAMED else ""
-        maker.remarks.append(
-            f"note: {len(left_out):,} rows are left out: their boxes or masks need the size of an "
-            f"image that is missing ({'; '.join(left_out[:NAMED])}{more})"
-        )
-    if maker.kind != "text":
+    splits, shown = _rows(maker, source)
+    has_boxes = maker.kind == "boxes"
+    if maker.kind == "text":
+        splits, has_boxes, remarks = all_or_none(splits, wishes.metric)
+        maker.remarks += remarks
+    else:
         splits = maker.with_requests(splits)
     require_files(image for examples in splits.values() for one in examples for image in one.images)
     total = sum(map(len, splits.values()))
     note = hold_out(splits, shown, wishes.holdout)
     asked = {one.prefix for examples in splits.values() for one in examples}
-    metric, why = _metric(maker, splits, wishes)
+    metric, why = _metric(maker, splits, wishes, has_boxes=has_boxes)
     counts = ", ".join(f"{len(examples):,} {split}" for split, examples in splits.items())
     return OwnData(
         dict(splits),
@@ -103,8 +85,70 @@ def read_examples(source: Source, wishes: Wishes) -> OwnData:
     )
 
 
+def _without_conversations(source: Source, wishes: Wishes) -> tuple[Source, Wishes]:
+    """Each question of a conversation a row; the data as they are if there is none."""
+    column = conversation_column(source, wishes.columns, wishes.suffix)
+    if column is None:
+        return source, wishes
+    id_columns = (wishes.columns.get("id"), "id", *OTHER_NAMES["id"])
+    id_column = next((name for name in id_columns if name in source.columns), "id")
+    given = {role: name for role, name in wishes.columns.items() if role != ROLE}
+    return unrolled(source, column, id_column=id_column), replace(wishes, columns=given)
+
+
+def _rows(
+    maker: Maker, source: Source
+) -> tuple[dict[str, list[Example]], dict[tuple[str, str], Shown]]:
+    """The examples of each split, and of each by its split and id what its images are known by."""
+    splits: dict[str, list[Example]] = defaultdict(list)
+    shown: dict[tuple[str, str], Shown] = {}
+    left_out: list[str] = []
+    for number, row in enumerate(source.rows()):
+        made = tried(_row, maker, row, number, shown)
+        if made is None:
+            continue
+        if isinstance(made, FileNotFoundError):
+            left_out.append(row.place)
+            continue
+        split, example, images = made
+        splits[split].append(example)
+        shown[split, example.id] = images
+    if left_out:
+        more = ", ..." if len(left_out) > NAMED else ""
+        maker.remarks.append(
+            f"note: {len(left_out):,} rows are left out: their boxes or masks need the size of an "
+            f"image that is missing ({'; '.join(left_out[:NAMED])}{more})"
+        )
+    if not splits:
+        raise ValueError("not one row is left to make an example of")
+    return splits, shown
+
+
+def _row(
+    maker: Maker, row: Row, number: int, shown: Mapping[tuple[str, str], Shown]
+) -> tuple[str, Example, Shown] | FileNotFoundError:
+    """What `Maker.example` gives, or why not where missing images are allowed."""
+    try:
+        made = maker.example(row, number)
+    except FileNotFoundError as error:
+        missing = missing_images()
+        if missing is None:
+            raise
+        missing.append(f"{row.place}: {error}, whose size its boxes or masks need")
+        return error
+    except ValueError as error:
+        raise ValueError(f"{row.place}: {error}") from error
+    split, example, _ = made
+    if (split, example.id) in shown:
+        raise ValueError(
+            f"{row.place}: a second row of {split!r} with the id {example.id!r}; give each its "
+            f"own, or none to any, and they are numbered"
+        )
+    return made
+
+
 def _metric(
-    maker: Maker, splits: Mapping[str, Sequence[Example]], wishes: Wishes
+    maker: Maker, splits: Mapping[str, Sequence[Example]], wishes: Wishes, *, has_boxes: bool
 ) -> tuple[str, str]:
     if wishes.metric is not None:
         return wishes.metric, ""
@@ -113,7 +157,7 @@ def _metric(
     words = [len(text.split()) for several in texts for text in several]
     name, why = choose_metric(
         Seen(
-            has_boxes=maker.kind == "boxes",
+            has_boxes=has_boxes,
             has_masks=maker.kind == "masks",
             is_caption=all(prefix.lower().startswith(CAPTIONS) for prefix in prefixes),
             fewest=min(map(len, texts), default=0),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
-from pg_transfer.own_data.stored import StoredImage
+from pg_transfer.data.images import StoredImage
 from pg_transfer.task import Example
 
 Shown = str | tuple[StoredImage, ...]

@@ -7,11 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pg_transfer.data.images import image_size
-from pg_transfer.data.orientation import ON_ITS_SIDE, orientation
+from pg_transfer.data.images import Content, StoredImage, image_size, read_head
 from pg_transfer.data.release import missing_images
 from pg_transfer.own_data.columns import as_list
-from pg_transfer.own_data.stored import StoredImage
 from pg_transfer.task import OneImage
 
 SHAPE = 0.02
@@ -38,42 +36,44 @@ def _image(one: Any, folder: Path) -> OneImage:
         raise ValueError(f"the image is {what}")
     if str(one).startswith(("http://", "https://")):
         raise ValueError(f"the image {one} is an address; download the images and name the files")
+    if str(one).startswith("data:"):
+        raise ValueError(f"the image {str(one)[:30]}... is written out; save it, and name the file")
     return folder / one
 
 
 def size_of(image: OneImage) -> tuple[int, int]:
     """Width and height in pixels, by the head of the file."""
-    if isinstance(image, Path):
-        return image_size(image)
-    assert isinstance(image, StoredImage)
-    return image.size
+    return image_size(_file(image))
 
 
 def is_on_its_side(image: OneImage) -> bool:
-    """Whether an image's EXIF asks to show it turned by a quarter."""
-    assert isinstance(image, (Path, StoredImage))
+    """Whether an image's EXIF asks to show it turned by a quarter; of one without a head, not."""
     try:
-        return orientation(image if isinstance(image, Path) else image.content) in ON_ITS_SIDE
-    except Exception:  # Pillow's parsers of EXIF have no errors of their own
+        return read_head(_file(image)).is_on_its_side
+    except (OSError, ValueError):
         return False
 
 
-def require_as_stored(image: OneImage, size: tuple[int, int]) -> None:
-    """Sees to it that boxes are not those of an image as its EXIF asks to show it.
+def _file(image: OneImage) -> Path | Content:
+    assert isinstance(image, (Path, StoredImage))
+    return image if isinstance(image, Path) else image.content
+
+
+def require_as_stored(image: OneImage, stored: tuple[int, int], annotated: tuple[int, int]) -> None:
+    """Sees to it that boxes are not those of the image as its EXIF, on its side, asks to show it.
 
     Args:
-        image: to look at the head of.
-        size: width and height that its boxes and masks are made for.
+        image: whose boxes and masks they are.
+        stored: its width and height.
+        annotated: those that the boxes and masks are made for.
 
     Raises:
-        FileNotFoundError: there is no such image.
-        ValueError: it cannot be read; or it is stored lying, and they are made for it upright.
+        ValueError: they are made for the image upright.
     """
-    stored = size_of(image)
-    if size == stored or not is_on_its_side(image):
-        return
     shown = stored[1], stored[0]
-    if size == shown or (_is_shape(size, shown) and not _is_shape(size, stored)):
+    if annotated != stored and (
+        annotated == shown or (_is_shape(annotated, shown) and not _is_shape(annotated, stored))
+    ):
         raise turned(image, stored)
 
 

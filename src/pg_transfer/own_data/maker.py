@@ -12,13 +12,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from pg_transfer.data.images import StoredImage
+from pg_transfer.metrics.detection import read_things
 from pg_transfer.own_data import columns as roles
+from pg_transfer.own_data import written_boxes
 from pg_transfer.own_data.held_out import TRAIN, Shown
 from pg_transfer.own_data.image_files import is_on_its_side, read_images, size_of, turned
-from pg_transfer.own_data.objects import Tally, read_scene
+from pg_transfer.own_data.objects import Tally, read_scene, size_in
 from pg_transfer.own_data.rows import Row, Source
 from pg_transfer.own_data.scoring import OF_OBJECTS
-from pg_transfer.own_data.stored import StoredImage
 from pg_transfer.own_data.typed import typed_column, typed_template
 from pg_transfer.segmentation.scenes import SEPARATOR, Scene
 from pg_transfer.task import Example, OneImage
@@ -95,16 +97,19 @@ class Maker:
         one = self._get(values, "id")
         id = str(number) if one in (None, "") else roles.as_text(one, self.names["id"])
         stored = tuple(one for one in images if isinstance(one, StoredImage))
-        scene = None
         extra = {}
-        if self.kind != "text":
+        suffixes: tuple[str, ...] = ()
+        if self.kind == "text":
+            suffixes = self._suffixes(values, split)
+            scene = self._written(values, images[0], suffixes)
+        else:
             scene = self._scene(row, images[0])
             extra = {LABELS: SEPARATOR.join(scene.labels), CATEGORIES: "{" + CATEGORIES + "}"}
         example = Example(
             id=id,
             image=images if several else images[0],
             prefix=roles.fill(self.request, values, extra) if self.request else "",
-            suffixes=() if scene is not None else self._suffixes(values, split),
+            suffixes=suffixes,
             reference=scene,
         )
         return split, example, stored or str(cell)
@@ -146,7 +151,8 @@ class Maker:
         metric, prefix = self.wishes.metric, self.wishes.prefix or ""
         has_objects = bool({"boxes", "masks"} & have)
         has_text = self.wishes.suffix is not None or bool({"suffix", "suffixes"} & have)
-        if metric in OF_OBJECTS and not has_objects:
+        is_written = metric == written_boxes.METRIC and has_text
+        if metric in OF_OBJECTS and not has_objects and not is_written:
             raise ValueError(f"metric={metric} needs a column `boxes` or `masks`")
         if not has_objects or (has_text and metric not in OF_OBJECTS):
             return "text"
@@ -221,6 +227,19 @@ class Maker:
         if self.kind == "masks" and any(thing.mask is None for thing in scene.asked):
             raise ValueError("an object has no mask")
         return scene
+
+    def _written(
+        self, values: Mapping[str, Any], image: OneImage, suffixes: Sequence[str]
+    ) -> Scene | None:
+        """The objects that the only answer of a row names, if it is boxes and nothing else."""
+        if self.wishes.metric not in (None, written_boxes.METRIC) or len(suffixes) != 1:
+            return None
+        things = read_things(suffixes[0])
+        if not things:
+            return None
+        sides = {side: self._get(values, side) for side in ("width", "height")}
+        width, height = size_in(sides, lambda: size_of(image))
+        return Scene(height, width, things)
 
     def _require_frames(self, count: int, place: str) -> None:
         if self.frames is None:

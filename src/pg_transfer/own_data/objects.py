@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from pg_transfer.data.images import open_image
-from pg_transfer.segmentation.run_lengths import drawn, run_lengths
-from pg_transfer.segmentation.scenes import Box, Scene, Thing
+from pg_transfer.segmentation.masks import whole_pixels
+from pg_transfer.segmentation.run_lengths import drawn, has_pixel, run_lengths
+from pg_transfer.segmentation.scenes import NO_PIXEL, Box, Scene, Thing
 
 CORNERS = ("xyxy", "xywh", "cxcywh", "yxyx")
 NORMALISED = "_normalised"
@@ -30,15 +31,17 @@ ROUNDING = 1e-9
 
 @dataclass(slots=True)
 class Tally:
-    """Boxes that are not learnt as they stand in the data.
+    """Boxes and masks that are not learnt as they stand in the data.
 
     Attributes:
-        thin: how many were left out, as they cover no pixel.
+        thin: how many boxes were left out, as they cover no pixel.
+        empty: how many masks were left out, as they have no pixel in their box.
         cut: how many were cut at the edge of their image.
         furthest: pixels that were cut off at most.
     """
 
     thin: int = 0
+    empty: int = 0
     cut: int = 0
     furthest: float = 0.0
 
@@ -46,6 +49,11 @@ class Tally:
         """Sentences about them; none if there are none."""
         if self.thin:
             yield f"note: {self.thin:,} boxes without an area are left out, with their objects"
+        if self.empty:
+            yield (
+                f"note: {self.empty:,} masks without a pixel in their box are left out, with their "
+                f"objects"
+            )
         if self.cut:
             yield (
                 f"note: {self.cut:,} boxes reach outside their image, by {self.furthest:.2g} "
@@ -55,6 +63,10 @@ class Tally:
 
 class ThinBoxError(ValueError):
     """A box is too thin to cover a pixel."""
+
+
+class EmptyMaskError(ValueError):
+    """A mask has no pixel in its box."""
 
 
 def read_scene(
@@ -73,8 +85,8 @@ def read_scene(
         size: gives the image's width and height in pixels where the row does not.
         folder: what the names of files of masks are relative to.
         tally: counts the boxes that are left out or cut.
-        drops_thin: objects whose box is too thin to cover a pixel are left out; otherwise they
-            are an error.
+        drops_thin: objects whose box is too thin to cover a pixel, or whose mask has none in its
+            box, are left out; otherwise they are an error.
 
     Raises:
         ValueError: they do not fit each other or the image.
@@ -86,29 +98,54 @@ def read_scene(
         if those is not None and len(those) != count:
             raise ValueError(f"{len(those)} `{name}` for {count} objects")
     form = _form(values.get("box_format"), needed=bool(boxes))
-    width, height = _size(values, size)
+    width, height = size_in(values, size)
     things = []
     for number in range(count):
-        mask = box = None
+        is_crowd = given["crowd"] is not None and bool(given["crowd"][number])
         try:
-            if boxes is not None:
-                box = _box(boxes[number], form, height, width, tally)
-            if masks is not None and masks[number] is not None:
-                is_fraction = form.endswith(NORMALISED)
-                mask = _mask(masks[number], height, width, folder, is_fraction=is_fraction)
-            if box is None:
-                if mask is None:
-                    raise ValueError("neither a box nor a mask")
-                box = _box_around(mask(), height, width)
+            box, mask = _place(
+                None if boxes is None else boxes[number],
+                None if masks is None else masks[number],
+                form, height, width, folder=folder, tally=tally, is_crowd=is_crowd,
+            )  # fmt: skip
         except ValueError as error:
-            if drops_thin and isinstance(error, ThinBoxError):
-                tally.thin += 1
+            if drops_thin and isinstance(error, ThinBoxError | EmptyMaskError):
+                tally.thin += isinstance(error, ThinBoxError)
+                tally.empty += isinstance(error, EmptyMaskError)
                 continue
             raise ValueError(f"object {number + 1}: {error}") from error
         label = "" if given["labels"] is None else str(given["labels"][number]).strip()
-        is_crowd = given["crowd"] is not None and bool(given["crowd"][number])
         things.append(Thing(box, _fit(label, number), mask, is_crowd))
     return Scene(height, width, tuple(things))
+
+
+def _place(
+    box: Any,
+    mask: Any,
+    form: str,
+    height: int,
+    width: int,
+    *,
+    folder: Path,
+    tally: Tally,
+    is_crowd: bool,
+) -> tuple[Box, Callable[[], np.ndarray] | None]:
+    """Where an object is, and what draws its mask, if it has one."""
+    where = None if box is None else _box(box, form, height, width, tally)
+    if mask is None:
+        if where is None:
+            raise ValueError("neither a box nor a mask")
+        return where, None
+    if isinstance(mask, str):
+        draw = partial(_mask_file, folder / mask, height, width)
+        return where or _box_around(draw(), height, width), draw
+    lengths = _lengths(mask, height, width, is_fraction=form.endswith(NORMALISED))
+    draw = partial(drawn, lengths)
+    where = where or _box_around(draw(), height, width)
+    top, left, bottom, right = whole_pixels(where, height=height, width=width)
+    if not is_crowd and not has_pixel(lengths, top=top, left=left, bottom=bottom, right=right):
+        raise EmptyMaskError(NO_PIXEL)
+    return where, draw
 
 
 def _listed(values: Mapping[str, Any], name: str) -> Sequence[Any] | None:
@@ -144,7 +181,8 @@ def _fit(label: str, number: int) -> str:
     return label
 
 
-def _size(values: Mapping[str, Any], look: Callable[[], tuple[int, int]]) -> tuple[int, int]:
+def size_in(values: Mapping[str, Any], look: Callable[[], tuple[int, int]]) -> tuple[int, int]:
+    """Width and height in pixels that a row says its image has, or that a look at it gives."""
     sides = values.get("width"), values.get("height")
     if all(isinstance(side, int) and side > 0 for side in sides):
         return sides  # type: ignore[return-value]
@@ -183,23 +221,33 @@ def _box(box: Any, form: str, height: int, width: int, tally: Tally) -> Box:
     return top, left, bottom, right
 
 
-def _mask(
-    mask: Any, height: int, width: int, folder: Path, *, is_fraction: bool
-) -> Callable[[], np.ndarray]:
-    if isinstance(mask, str):
-        return partial(_mask_file, folder / mask, height, width)
+def _lengths(mask: Any, height: int, width: int, *, is_fraction: bool) -> Any:
+    """The compressed run lengths of polygons or run lengths."""
     try:
         if isinstance(mask, list):
             mask = _polygons(mask)
             if is_fraction:
                 scale = np.array([width, height])
                 mask = [(np.reshape(one, (-1, 2)) * scale).ravel().tolist() for one in mask]
-        return partial(drawn, run_lengths(mask, height, width))
+        lengths = run_lengths(mask, height, width)
     except Exception as error:  # pycocotools has no exceptions of its own
         raise ValueError(
             f"the mask {mask!r:.60} is neither polygons [[x, y, x, y, ...], ...], nor run lengths "
             f'{{"size": [height, width], "counts": ...}}, nor the name of a file ({error})'
         ) from error
+    if not is_fraction and isinstance(mask, list):
+        _require_pixels(mask, height, width)
+    return lengths
+
+
+def _require_pixels(polygons: list[list[float]], height: int, width: int) -> None:
+    if min(height, width) > 1 and all(0 <= number <= 1 for one in polygons for number in one):
+        raise ValueError(
+            f"the mask {polygons!r:.60} is all within the first pixel of an image of "
+            f"{width}x{height}: if these are fractions of it, say so with "
+            f"box_format={CORNERS[0]}{NORMALISED}, or as the boxes are "
+            f"({', '.join(name + NORMALISED for name in CORNERS[1:])})"
+        )
 
 
 def _polygons(mask: list[Any]) -> list[list[float]]:

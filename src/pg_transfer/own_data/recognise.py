@@ -20,15 +20,17 @@ from pg_transfer.own_data.hub import (
 from pg_transfer.own_data.rows import Source, joined, read_json_lines, read_json_list, read_table
 from pg_transfer.own_data.shards import read_shards
 from pg_transfer.own_data.stored import IMAGE_ENDINGS
+from pg_transfer.own_data.yolo import ENDINGS as YAML
+from pg_transfer.own_data.yolo import find_yolo, read_yolo
 
 LINES = (".jsonl", ".ndjson")
 TABLES = (".csv", ".tsv")
 POSSIBLE = (
     "There may be: a file of JSON lines (.jsonl), a JSON list or COCO annotations (.json), a table "
     "(.csv, .tsv), Parquet (.parquet), tar shards (.tar), a pattern for several of them "
-    "(shards/*.tar); a folder with such files, of COCO's annotations and images, of folders of "
-    "images, or saved by `datasets`; a data set of the Hugging Face hub (owner/name); or one of "
-    "these for each split: data={train: a.jsonl, validation: b.jsonl}"
+    "(shards/*.tar), YOLO's data.yaml; a folder with such files, of COCO's annotations and images, "
+    "of folders of images, or saved by `datasets`; a data set of the Hugging Face hub "
+    "(owner/name); or one of these for each split: data={train: a.jsonl, validation: b.jsonl}"
 )
 
 
@@ -60,6 +62,8 @@ def recognise(
     if isinstance(data, Sequence) and not isinstance(data, str):
         return joined([recognise(one, metric=metric) for one in data])
     path = Path(data)
+    if path.is_file() and path.suffix in YAML:
+        return read_yolo(path)
     if path.is_file():
         return _of_files([path], _file(path))
     if path.is_dir():
@@ -69,7 +73,7 @@ def recognise(
         if not paths:
             raise FileNotFoundError(f"data={data}: the pattern fits no file")
         return _of_files(paths, _files(paths))
-    known = (*LINES, *TABLES, ".json", ".parquet", ".tar")
+    known = (*LINES, *TABLES, *YAML, ".json", ".parquet", ".tar")
     looks_like_a_name = str(data).count("/") == 1 and not str(data).startswith((".", "~", "/"))
     if not looks_like_a_name or path.suffix in known:
         raise FileNotFoundError(f"data={data}: there is no such file or folder. {POSSIBLE}")
@@ -110,10 +114,9 @@ def _json(path: Path) -> Source:
     try:
         content = parse_json(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        try:  # JSON lines under another name
+        if _begins_with_a_row(path):  # JSON lines under another name
             return read_json_lines(path)
-        except ValueError:
-            raise ValueError(f"{path}: no JSON, or cut short ({error})") from error
+        raise ValueError(f"{path}: no JSON, or cut short ({error})") from error
     if isinstance(content, list):
         return read_json_list(path, content)
     if is_coco(content):
@@ -126,10 +129,22 @@ def _json(path: Path) -> Source:
     )
 
 
+def _begins_with_a_row(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            return isinstance(parse_json(file.readline()), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def _folder(folder: Path, metric: str | None) -> Source:
     """Tried in the order of how sure a look can be."""
     if any((folder / name).is_file() for name in SAVED):
         return read_saved(folder)
+    if found := find_yolo(folder):
+        if len(found) > 1:
+            raise ValueError(f"data={folder} has {', '.join(one.name for one in found)}: name one")
+        return read_yolo(found[0])
     if shards := _below(folder, "*.tar"):
         return _of_files(shards, read_shards(shards))
     for endings in (LINES, TABLES):
@@ -137,8 +152,8 @@ def _folder(folder: Path, metric: str | None) -> Source:
             return _of_files(files, _files(files))
     if files := _below(folder, "*.parquet"):
         return _of_files(files, read_parquet(files))
-    if found := find_coco(folder):
-        annotations = found[_wanted(folder, found, metric)]
+    if of_coco := find_coco(folder):
+        annotations = of_coco[_wanted(folder, of_coco, metric)]
         return _of_files(annotations, read_coco(annotations, folder))
     if lists := sorted(folder.glob("*.json")):
         return _of_files(lists, _files(lists))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pg_transfer.data.json_texts import parse_json
+from pg_transfer.data.release import tried
 
 DELIMITERS = ",;\t"
 
@@ -108,12 +109,8 @@ def _source(kind: str, path: Path, records: Callable[[], Iterable[tuple[str, Any
     def rows() -> Iterator[Row]:
         split = split_in(path)
         for place, values in records():
-            if not isinstance(values, dict):
-                raise ValueError(
-                    f"{path}, {place}: {values!r:.60} is no object with named columns, such as "
-                    f'{{"image": "1.jpg", "prefix": "caption en", "suffix": "a cat"}}'
-                )
-            yield Row(f"{path}, {place}", path.parent, split, values)
+            if tried(_require_columns, path, place, values):
+                yield Row(f"{path}, {place}", path.parent, split, values)
 
     columns = tuple(dict.fromkeys(name for row in rows() for name in row.values))
     if not columns:
@@ -122,6 +119,15 @@ def _source(kind: str, path: Path, records: Callable[[], Iterable[tuple[str, Any
             f"image, a request and an answer"
         )
     return Source(kind, columns, rows)
+
+
+def _require_columns(path: Path, place: str, values: Any) -> bool:
+    if not isinstance(values, dict):
+        raise ValueError(
+            f"{path}, {place}: {values!r:.60} is no object with named columns, such as "
+            f'{{"image": "1.jpg", "prefix": "caption en", "suffix": "a cat"}}'
+        )
+    return True
 
 
 def _lines(path: Path) -> Iterator[tuple[str, Any]]:
@@ -137,12 +143,15 @@ def _lines(path: Path) -> Iterator[tuple[str, Any]]:
                     f"{path.with_suffix('.json').name}, or write one row a line, without brackets "
                     f"around them and commas between"
                 )
-            try:
-                yield f"line {number}", parse_json(line)
-            except (ValueError, RecursionError) as error:
-                raise ValueError(
-                    f"{path}, line {number}: no JSON, or cut short ({error})"
-                ) from error
+            if record := tried(_line, path, number, line):
+                yield record
+
+
+def _line(path: Path, number: int, line: str) -> tuple[str, Any]:
+    try:
+        return f"line {number}", parse_json(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}, line {number}: no JSON, or cut short ({error})") from error
 
 
 def _cells(path: Path, delimiter: str) -> Iterator[tuple[str, dict[str, str]]]:
@@ -162,12 +171,14 @@ def _cells(path: Path, delimiter: str) -> Iterator[tuple[str, dict[str, str]]]:
                     raise ValueError(
                         f"{path}, line 1: the header has an empty or repeated name: {header}"
                     )
-            elif len(cells) == len(header):
-                yield f"line {reader.line_num}", dict(zip(header, cells, strict=True))
-            elif cells:
-                raise ValueError(
-                    f"{path}, line {reader.line_num}: {len(cells)} cells under {len(header)} names"
-                )
+            elif cells and (row := tried(_named, path, reader.line_num, header, cells)):
+                yield f"line {reader.line_num}", row
+
+
+def _named(path: Path, line: int, header: list[str], cells: list[str]) -> dict[str, str]:
+    if len(cells) != len(header):
+        raise ValueError(f"{path}, line {line}: {len(cells)} cells under {len(header)} names")
+    return dict(zip(header, cells, strict=True))
 
 
 def _decoded(path: Path, read: Callable[[], Any]) -> Any:

@@ -99,6 +99,8 @@ def score(
     truths = [answer.example.suffixes for answer in answers]
     if name in OF_OBJECTS:
         scenes = [answer.example.reference for answer in answers]
+        if None in scenes:
+            return Scores({"answered": len(answers)}, [{} for _ in answers])
         if name == "box_ap":
             return detection.score_boxes(texts, scenes)
         assert codec is not None

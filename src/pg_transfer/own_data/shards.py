@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pg_transfer.data.json_texts import parse_json
+from pg_transfer.data.release import tried
 from pg_transfer.own_data.rows import Row, Source, joined, split_in
 from pg_transfer.own_data.stored import IMAGE_ENDINGS, ImageInTar, members_of
 
@@ -36,19 +37,28 @@ def _shard(path: Path) -> Source:
 def _rows(path: Path) -> Iterator[Row]:
     split = split_in(path)
     rows: dict[str, dict[str, Any]] = {}
+    broken = set()
     with path.open("rb") as file:
         for member in members_of(path):
             name = PurePosixPath(member.name)
             stem, _, extension = name.name.partition(".")
             key = str(name.parent / stem)
-            place = f"{path}, {member.name}"
             values = rows.setdefault(key, {ID: key})
-            for column, value in _columns(file, member, path, extension.lower(), place):
-                if column in values:
-                    raise ValueError(f"{place}: a second `{column}` of {key!r}")
-                values[column] = value
+            if not tried(_add, values, file, member, path, extension.lower()):
+                broken.add(key)
     for key, values in rows.items():
-        yield Row(f"{path}, {key}", path.parent, split, values)
+        if key not in broken:
+            yield Row(f"{path}, {key}", path.parent, split, values)
+
+
+def _add(values: dict[str, Any], file: Any, member: Any, path: Path, extension: str) -> bool:
+    """Adds the columns of a file to its row."""
+    place = f"{path}, {member.name}"
+    for column, value in _columns(file, member, path, extension, place):
+        if column in values:
+            raise ValueError(f"{place}: a second `{column}` of {values[ID]!r}")
+        values[column] = value
+    return True
 
 
 def _columns(

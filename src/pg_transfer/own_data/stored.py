@@ -3,49 +3,15 @@
 from __future__ import annotations
 
 import tarfile
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from pg_transfer.data.images import Content, image_size, open_image
+from pg_transfer.data.images import StoredImage
 
 IMAGE_ENDINGS = (
     ".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm",
 )  # fmt: skip
-
-
-class StoredImage(ABC):
-    """An image as a file's bytes; called, its pixels, uint8 [H, W, 3]."""
-
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """Where it is, for whoever has to mend it."""
-
-    @abstractmethod
-    def read(self) -> bytes:
-        """The file's content."""
-
-    def __call__(self) -> np.ndarray:
-        """The pixels, uint8 [H, W, 3].
-
-        Raises:
-            ValueError: the content is no image, or a damaged one; the message has `name`.
-        """
-        return open_image(self.content)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels, by its header."""
-        return image_size(self.content)
-
-    @property
-    def content(self) -> Content:
-        """The file's content, with a name for errors."""
-        return Content(self.name, self.read())
 
 
 @dataclass(frozen=True, slots=True)

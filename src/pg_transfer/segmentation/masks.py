@@ -31,6 +31,22 @@ class MaskCodec(Protocol):
         ...
 
 
+def whole_pixels(
+    box: Sequence[float] | np.ndarray, *, height: int, width: int
+) -> tuple[int, int, int, int]:
+    """The rows and columns of an image that a mask is cut to: top, left, bottom, right.
+
+    Args:
+        box: ymin, xmin, ymax, xmax as fractions of the image's height and width.
+        height: the image's height in pixels.
+        width: the image's width in pixels.
+    """
+    # The reference multiplies and rounds in float32, which decides the ties.
+    corners = np.asarray(box, dtype=np.float32) * np.array([height, width] * 2, np.float32)
+    top, left, bottom, right = np.rint(corners).astype(int).clip(0).tolist()
+    return top, left, bottom, right
+
+
 def mask_crop(mask: np.ndarray, box: Sequence[float] | np.ndarray) -> np.ndarray:
     """The part of `mask` inside `box`, float32 [64, 64] from 0 to 1, with soft edges.
 
@@ -43,9 +59,7 @@ def mask_crop(mask: np.ndarray, box: Sequence[float] | np.ndarray) -> np.ndarray
     """
     if mask.ndim != 2:
         raise ValueError(f"a mask is [H, W], this one is {list(mask.shape)}")
-    # The reference multiplies and rounds in float32, which decides the ties.
-    corners = np.asarray(box, dtype=np.float32) * np.array([*mask.shape] * 2, np.float32)
-    top, left, bottom, right = np.rint(corners).astype(int).clip(0)
+    top, left, bottom, right = whole_pixels(box, height=mask.shape[0], width=mask.shape[1])
     crop = mask[top:bottom, left:right]
     if crop.size == 0:
         raise ValueError(

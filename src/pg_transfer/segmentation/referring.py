@@ -33,10 +33,12 @@ class Region:
         box: where it is.
         mask: draws it, bool [H, W] in the image's own resolution; called whenever it is needed, so
             that a split's masks need never be in memory together.
+        size: width and height of that image in pixels, where the annotations say them.
     """
 
     box: Box
     mask: Callable[[], np.ndarray]
+    size: tuple[int, int] | None = None
 
 
 class ReferringTask(Task):
@@ -55,6 +57,10 @@ class ReferringTask(Task):
     def target(self, example: Example, draw: Draw) -> Target:
         """The prefix, and the region as the model is to write it; every epoch the same."""
         return Target(example.prefix, self.describe(example.reference))
+
+    def annotated_size(self, example: Example) -> tuple[int, int] | None:
+        """That of the image which the region is in."""
+        return example.reference.size
 
     def describe(self, region: Region) -> str:
         """Four `<loc>` and sixteen `<seg>` tokens, without anything between or after them.

@@ -62,6 +62,29 @@ def drawn(lengths: Any) -> np.ndarray:
         return coco_mask.decode(lengths).astype(bool)
 
 
+def has_pixel(lengths: Any, *, top: int, left: int, bottom: int, right: int) -> bool:
+    """Whether a mask of compressed run lengths has a pixel in these rows and columns.
+
+    Args:
+        lengths: of the mask, which is not drawn for it.
+        top: the first row.
+        left: the first column.
+        bottom: the row behind the last one.
+        right: the column behind the last one.
+    """
+    height, width = lengths["size"]
+    down, across = min(bottom, height) - top, min(right, width) - left
+    if min(down, across) < 1:
+        return False
+    columns = [down, height - down] * (across - 1) + [down]
+    counts = [left * height + top, *columns]
+    counts.append(height * width - sum(counts))
+    rectangle = cast(Any, coco_mask).frPyObjects(
+        {"size": [height, width], "counts": counts}, height, width
+    )
+    return int(coco_mask.area(coco_mask.merge([lengths, rectangle], intersect=True))) > 0
+
+
 def _require_size(height: Any, width: Any) -> None:
     if not (type(height) is type(width) is int and min(height, width) > 0):
         raise ValueError(f"{height!r:.20}x{width!r:.20} pixels are no size of an image")

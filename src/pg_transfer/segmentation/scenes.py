@@ -22,6 +22,8 @@ Box = tuple[float, float, float, float]
 
 SEPARATOR = " ; "
 
+NO_PIXEL = "its mask has not one pixel in its box"
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Thing:
@@ -74,12 +76,15 @@ def describe(scene: Scene, codec: MaskCodec | None) -> str:
         codec: writes their masks; without one there are boxes alone.
 
     Raises:
-        ValueError: a box cannot be, or holds no pixel of the image.
+        ValueError: a box cannot be, or holds no pixel of the image or of its mask.
     """
     things = scene.asked
     codes = [""] * len(things)
     if codec is not None and things:
         crops = [mask_crop(thing.mask(), thing.box) for thing in things if thing.mask]
+        empty = [number for number, crop in enumerate(crops, start=1) if not crop.any()]
+        if empty:
+            raise ValueError(f"object {empty[0]}: {NO_PIXEL}")
         codes = [codes_to_text(of_mask) for of_mask in codec.encode(np.stack(crops))]
     return SEPARATOR.join(
         f"{box_to_text(thing.box)}{its_codes} {thing.label}".rstrip()

@@ -59,8 +59,8 @@ class Lessons(Dataset[Item]):
         return range(len(self.examples))
 
 
-Look = tuple[Image, bool]
-"""An image, and whether it is shrunk with antialiasing."""
+Look = tuple[Image, bool, tuple[int, int] | None]
+"""An image, whether it is shrunk with antialiasing, and the size that its boxes are made for."""
 
 
 class Prompts(Dataset[Item]):
@@ -105,7 +105,8 @@ class Prompts(Dataset[Item]):
     def __getitem__(self, index: int) -> Item:
         row = self.rows[index]
         example = self.examples[row]
-        look = example.image, self.reader.flags(example).evaluate
+        annotated = self.reader.task.annotated_size(example)
+        look = example.image, self.reader.flags(example).evaluate, annotated
         latest, known = self._latest
         try:
             pixels, layout = self.reader.prompt(example, known if latest == look else None)

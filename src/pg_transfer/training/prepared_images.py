@@ -1,9 +1,9 @@
 """Image files as they are after decoding and resizing, kept in one file that is mapped into memory.
 
 Each path has a row of it, by a list of hashes beside it. A row says itself of which state of which
-file it holds the pixels, and has a checksum; whatever else is found there is made anew. So no lock
-is needed to read or write rows, and one that a crash left half-written, or whose image file has
-changed since, is never taken.
+file it holds head and pixels, and has a checksum; whatever else is found there is made anew. So no
+lock is needed to read or write rows, and one that a crash left half-written, or whose image file
+has changed since, is never taken.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import fcntl
 import math
 import os
 import shutil
+import struct
 import time
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
@@ -25,6 +26,7 @@ import PIL
 from PIL import features
 
 from pg_transfer.data import images
+from pg_transfer.data.images import Head, Picture
 
 SETTLED_SECONDS = 2.0
 """A file that has changed less than this ago could change again without a trace, as some file
@@ -32,7 +34,10 @@ systems tell the time no finer; its pixels are not kept yet."""
 
 STATE_BYTES = 16
 HEADER_BYTES = STATE_BYTES + 8
-"""Of a row: the state of the image file, and the checksum of its pixels, which follow."""
+"""Of a row: the state of the image file, and the checksum of its content, which follows."""
+
+HEAD = struct.Struct("<II?7x")
+"""Of an image file, before its pixels in a row's content: boxes are held against it."""
 
 
 class Room(NamedTuple):
@@ -71,7 +76,7 @@ class PreparedImages:
         name = f"{resolution}px-{'antialiased' if antialias else 'plain'}"
         self.file, self.list = folder / f"{name}.pixels", folder / f"{name}.paths"
         pixels = resolution * resolution * 3
-        self.row_bytes = HEADER_BYTES + -(-pixels // 8) * 8
+        self.row_bytes = HEADER_BYTES + HEAD.size + -(-pixels // 8) * 8
         rows = self.file.stat().st_size // self.row_bytes if self.file.exists() else 0
         self._know(_hashes_in(self.list.read_bytes() if rows else b"")[:rows])
 
@@ -126,8 +131,8 @@ class PreparedImages:
                 ) from error
         return missing
 
-    def __call__(self, path: Path) -> np.ndarray:
-        """The pixels of an image file, uint8 [R, R, 3]: as kept, or decoded and now kept.
+    def __call__(self, path: Path) -> Picture:
+        """Pixels of an image file, uint8 [R, R, 3], and its head: as kept, or read and now kept.
 
         Raises:
             FileNotFoundError: there is no such file, even if there was one before.
@@ -138,17 +143,19 @@ class PreparedImages:
             kept = self._kept(row, state)
             if kept is not None:
                 return kept
-        pixels = images.resize(images.open_image(path), self.resolution, antialias=self.antialias)
+        whole, head = images.read_image(path)
+        pixels = images.resize(whole, self.resolution, antialias=self.antialias)
         if row is not None and state is not None and _state(path) == state and _is_settled(path):
             content = np.zeros(self.row_bytes - HEADER_BYTES, np.uint8)
-            content[: pixels.size] = pixels.ravel()
-            whole = state + _checksum(content) + content.tobytes()
+            content[: HEAD.size] = np.frombuffer(HEAD.pack(*head), np.uint8)
+            content[HEAD.size :][: pixels.size] = pixels.ravel()
+            written = state + _checksum(content) + content.tobytes()
             with self.file.open("r+b", buffering=0) as file:
-                os.pwrite(file.fileno(), whole, row * self.row_bytes)
-        return pixels
+                os.pwrite(file.fileno(), written, row * self.row_bytes)
+        return Picture(pixels, head)
 
-    def _kept(self, row: int, state: bytes) -> np.ndarray | None:
-        """The pixels in a row, if they are whole and of a file in that state."""
+    def _kept(self, row: int, state: bytes) -> Picture | None:
+        """What is in a row, if it is whole and of a file in that state."""
         whole = self._rows[row]
         header = whole[:HEADER_BYTES].tobytes()
         if header[:STATE_BYTES] != state:
@@ -157,7 +164,8 @@ class PreparedImages:
         if header[STATE_BYTES:] != _checksum(content):
             return None
         shape = self.resolution, self.resolution, 3
-        return content[: math.prod(shape)].reshape(shape)
+        pixels = content[HEAD.size :][: math.prod(shape)].reshape(shape)
+        return Picture(pixels, Head(*HEAD.unpack(content[: HEAD.size])))
 
     def _row_of(self, path: Path) -> int | None:
         wanted = np.uint64(_path_hash(path))
@@ -202,9 +210,9 @@ def _state(path: Path) -> bytes | None:
 
 @lru_cache(maxsize=1)
 def _method() -> bytes:
-    """A fingerprint of the decoders and of the code that resizes what they give."""
+    """A fingerprint of the decoders, of the code that resizes what they give, and of a row."""
     versions = PIL.__version__, *map(features.version, ("libjpeg_turbo", "libtiff", "webp"))
-    code = Path(images.__file__).read_bytes()
+    code = Path(images.__file__).read_bytes() + HEAD.format.encode()
     return blake2b(f"{versions} {np.__version__}".encode() + code).digest()
 
 

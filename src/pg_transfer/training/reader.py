@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pg_transfer.data import images
+from pg_transfer.data.images import Head, Picture
 from pg_transfer.task import Draw, Example, OneImage, Task
 from pg_transfer.text.sequence import Layout, prompt_layout, training_layout
 from pg_transfer.text.tokenizer import Tokenizer
@@ -99,16 +100,29 @@ class Reader:
             ImageError: it is no image, or not the one that the task means; likewise.
         """
         try:
-            self.task.require_image(example)
-            resized = [self._resized(image, antialias=antialias) for image in example.images]
-            return np.stack(resized) if isinstance(example.image, tuple) else resized[0]
+            pictures = [self._resized(image, antialias=antialias) for image in example.images]
+            width, height, is_on_its_side = pictures[0].head
+            self.task.require_image(example, (width, height), is_on_its_side=is_on_its_side)
         except FileNotFoundError as error:
             raise MissingImageError(f"example {example.id!r}: {error}") from error
         except ValueError as error:
             raise ImageError(f"example {example.id!r}: {error}") from error
+        if isinstance(example.image, tuple):
+            return np.stack([picture.pixels for picture in pictures])
+        return pictures[0].pixels
 
-    def _resized(self, source: OneImage, *, antialias: bool) -> np.ndarray:
+    def _resized(self, source: OneImage, *, antialias: bool) -> Picture:
         if isinstance(source, Path) and antialias in self.prepared:
             return self.prepared[antialias](source)
-        pixels = source() if callable(source) else images.open_image(source)
-        return images.resize(pixels, self.resolution, antialias=antialias)
+        pixels, head = _read(source)
+        return Picture(images.resize(pixels, self.resolution, antialias=antialias), head)
+
+
+def _read(source: OneImage) -> Picture:
+    if isinstance(source, images.StoredImage):
+        return images.read_image(source.content)
+    if isinstance(source, Path):
+        return images.read_image(source)
+    pixels = source()
+    height, width = pixels.shape[:2]
+    return Picture(pixels, Head(width, height, is_on_its_side=False))
