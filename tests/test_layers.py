@@ -71,6 +71,8 @@ ALLOWED = {
         "data.images data.json_texts text model segmentation process.secrecy training "
         "sources.loading"
     ),
+    "answering.answers_file": "process.whole_files answering training",
+    "answering.writing": "segmentation process.console process.whole_files answering",
     "sources": "",
     "sources.hub": "",
     "sources.loading": "text model sources.hub sources.models sources.run_settings",
@@ -130,8 +132,7 @@ ALLOWED = {
         "running.task_settings check"
     ),
     "predict": (
-        "model segmentation process.console process.whole_files answering sources.models "
-        "sources.run_settings"
+        "model process.console process.stopping answering sources.models sources.run_settings"
     ),
     "sweep": (
         "project process.console process.secrecy process.whole_files training planning sweeping "

@@ -45,7 +45,7 @@ def test_a_job_is_queued_again_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         monkeypatch.delenv(name, raising=False)
     assert queue_again(["run=a"]) == "not queued again: this is no SLURM job"
     monkeypatch.setenv("SLURM_JOB_ID", "7")
-    assert "without run=... on its command line" in queue_again(["task=shapes"])
+    assert "without run= or --to on its command line" in queue_again(["task=shapes"])
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "job 7 could not be queued again: " in queue_again(["run=a"])
     scontrol = tmp_path / "scontrol"

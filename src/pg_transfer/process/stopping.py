@@ -15,6 +15,9 @@ WARNING = signal.SIGUSR1
 
 HINT = b"\nasked to stop: once this update is finished and saved; at once with Ctrl-C again\n"
 
+PLACES = ("run=", "--to")
+"""What names the folder of a run, and of answers, on a command line."""
+
 ASKING = (signal.SIGINT, signal.SIGTERM, WARNING)
 
 
@@ -86,15 +89,19 @@ def queue_again(arguments: Sequence[str]) -> str:
     """Has SLURM start this job once more; what came of it, in a sentence.
 
     Args:
-        arguments: of the command line; without `run=` the job would begin another run.
+        arguments: of the command line; without `run=`, or `--to` of `predict`, the job would not
+            find what it has done.
     """
     job = os.environ.get("SLURM_JOB_ID")
     if job is None:
         return "not queued again: this is no SLURM job"
     if array := os.environ.get("SLURM_ARRAY_JOB_ID"):
         job = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}"
-    if not any(one.startswith("run=") for one in arguments):
-        return "not queued again: without run=... on its command line the job would begin anew"
+    if not any(one.startswith(PLACES) for one in arguments):
+        return (
+            f"not queued again: without {' or '.join(PLACES)} on its command line the job would "
+            f"begin anew"
+        )
     try:
         subprocess.run(["scontrol", "requeue", job], check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
