@@ -96,10 +96,11 @@ ALLOWED = {
         "training running.parts running.settings running.watchers"
     ),
     "running.choices": "",
+    "running.devices": "process.processes running.settings",
     "running.evaluation": (
         "task project data.splits reporting.answers reporting.page reporting.record "
         "reporting.report process.console process.stopping training sources.run_settings "
-        "running.assemble running.mixing running.parts"
+        "running.assemble running.devices running.mixing running.parts"
     ),
     "running.folder": "project process.console process.processes sources.run_settings",
     "running.mixing": "",

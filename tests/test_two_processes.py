@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -139,6 +140,25 @@ def test_an_evaluation_by_two_that_was_killed_goes_on(data: Path) -> None:
                      for text in (told, answers.read_text()))  # fmt: skip
     changed = [one["answer"] for one, other in zip(after, before, strict=True) if one != other]
     assert changed == ["not by the model"]
+
+
+@pytest.mark.slow
+def test_what_two_on_two_nodes_have_learnt_is_scored_by_one(data: Path) -> None:
+    finished(data, "run=a", "recipe.epochs=1", "splits.report=[val]", *TWO)
+    answers = data / "a" / "answers" / "val-step000003.jsonl"
+    told = answers.read_text()
+    answers.unlink()
+    settings = yaml.safe_load((data / "a" / "config.yaml").read_text())
+    settings["trainer"]["num_nodes"] = 2
+    (data / "a" / "config.yaml").write_text(yaml.safe_dump(settings))
+
+    evaluation = {"program": "evaluate.py", "settings": ["run=a", "split=val"]}
+    printed = finished(data, "trainer.devices=1", **evaluation)
+    assert "note: trainer.num_nodes=1, where the run had 2, by what is at hand" in printed
+    assert answers.read_text() == told
+    answers.unlink()
+    assert "note" not in finished(data, "trainer=cpu", **evaluation)
+    assert answers.read_text() == told
 
 
 def wait_for(process: subprocess.Popen[str], sight: Callable[[], bool]) -> None:

@@ -53,6 +53,11 @@ def precision() -> str:
     return "bf16-mixed" if torch.cuda.is_available() else "32-true"
 
 
+def gpu_count() -> int:
+    """GPUs of this machine that torch can use."""
+    return torch.cuda.device_count()
+
+
 def frozen_dtype(precision: str) -> str:
     """Resolves `${frozen_dtype:bf16-mixed}`: what does not learn is kept as it is computed with."""
     return "bfloat16" if precision.startswith("bf16") else "float32"
