@@ -54,7 +54,7 @@ ALLOWED = {
     ),
     "process": "",
     "process.console": "process.processes process.secrecy process.shortage process.stopping",
-    "process.launching": "",
+    "process.launching": "process.processes process.stopping",
     "process.processes": "",
     "process.replacing": "",
     "process.secrecy": "",
@@ -92,8 +92,8 @@ ALLOWED = {
     "hydra_plugins": "sweeping",
     "running": "",
     "running.assemble": (
-        "task data.release data.splits model process.console process.stopping reporting.answers "
-        "training running.parts running.settings running.watchers"
+        "task data.release data.splits model process.console process.launching process.stopping "
+        "reporting.answers training running.parts running.settings running.watchers"
     ),
     "running.choices": "",
     "running.devices": "process.processes running.settings",

@@ -111,6 +111,20 @@ def test_two_processes_stop_and_go_on_and_tell_all(data: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_process_that_waits_for_another_can_be_stopped(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")  # of two nodes, and nobody starts the other
+    process = started(data, "run=a", "+trainer.num_nodes=2", "trainer.strategy=ddp")
+    wait_for(process, lambda: (data / "a" / "config.yaml").exists())
+    time.sleep(3)
+    process.send_signal(signal.SIGTERM)
+    printed, _ = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert "stopped by SIGTERM; to go on: " in printed
+
+
+@pytest.mark.slow
 def test_an_evaluation_by_two_that_was_killed_goes_on(data: Path) -> None:
     rows = [json.loads(line) for line in (data / "my.jsonl").read_text().splitlines()]
     asked = [rows[number % len(rows)] | {"split": "test", "id": number} for number in range(80)]

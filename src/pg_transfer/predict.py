@@ -34,7 +34,7 @@ from pg_transfer.answering.model import BATCH, load
 from pg_transfer.answering.writing import taken_up, tell_what_came, write_replies
 from pg_transfer.model.decoding import Decoding
 from pg_transfer.process.console import end_stopped, quiet_libraries, reports_errors, say
-from pg_transfer.process.stopping import Requests, Stopped
+from pg_transfer.process.stopping import Requests
 from pg_transfer.sources.models import run_folder
 from pg_transfer.sources.run_settings import read_run_settings
 
@@ -57,11 +57,8 @@ def predict(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     folder = options.to or Path("predictions") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
     to = () if options.to else ("--to", str(folder))
     command = ["python", "-m", "pg_transfer.predict", *arguments, *to]
-    with Requests():
-        try:
-            answer(options, folder, command)
-        except Stopped as stopped:
-            end_stopped(stopped, command)
+    with Requests(lambda stopped: end_stopped(stopped, command)):
+        answer(options, folder, command)
 
 
 def answer(options: argparse.Namespace, folder: Path, command: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from pg_transfer.data.release import missing_images_allowed
 from pg_transfer.data.splits import choose_reported, remarks_on
 from pg_transfer.model.decoding import Decoding
 from pg_transfer.process.console import say
+from pg_transfer.process.launching import hear_while_meeting, require_processes
 from pg_transfer.process.stopping import Requests
 from pg_transfer.reporting.answers import read_answers
 from pg_transfer.running.parts import (
@@ -151,6 +152,10 @@ def _assemble(
     trainer = build_trainer(
         config, recipe, steps=data.steps, callbacks=watchers.called, loggers=watchers.loggers
     )
+    if not is_weightless:
+        require_processes(trainer)
+    if requests is not None:
+        hear_while_meeting(trainer, requests)
     data.trainer = trainer  # else Lightning would tell it only when it trains
     refuse_sharded_bits(trainer, tuning)
 

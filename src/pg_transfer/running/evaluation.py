@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from pg_transfer.data.splits import Splits, remarks_on
 from pg_transfer.process.console import CONSOLE, end_stopped, say, score_table
-from pg_transfer.process.stopping import Requests, Stopped
+from pg_transfer.process.stopping import Requests
 from pg_transfer.project import typed
 from pg_transfer.reporting.answers import file_name, read_answers
 from pg_transfer.reporting.page import Side
@@ -35,11 +35,9 @@ def evaluate(config: DictConfig) -> None:
         FileNotFoundError: no run or no checkpoint there.
         ValueError: `answers` without `split`, or `compare` with nothing to compare.
     """
-    with Requests() as requests:
-        try:
-            score(config, requests)
-        except Stopped as stopped:
-            end_stopped(stopped, [*typed("evaluate"), *sys.argv[1:]])
+    command = [*typed("evaluate"), *sys.argv[1:]]
+    with Requests(lambda stopped: end_stopped(stopped, command)) as requests:
+        score(config, requests)
 
 
 def score(config: DictConfig, requests: Requests) -> None:
