@@ -96,7 +96,7 @@ ALLOWED = {
         "reporting.answers training running.parts running.settings running.watchers"
     ),
     "running.choices": "",
-    "running.devices": "process.processes running.settings",
+    "running.devices": "process.processes training",
     "running.evaluation": (
         "task project data.splits reporting.answers reporting.page reporting.record "
         "reporting.report process.console process.stopping training sources.run_settings "
@@ -155,7 +155,7 @@ RESERVED = {
     "matplotlib": "sweeping.plot",
     "torch": (
         "model adapters segmentation.codec training planning answering sources.loading "
-        "sources.models sweeping.places running.parts running.settings export exporting"
+        "sources.models sweeping.places running.parts export exporting"
     ),
     "peft": "adapters",
     "wandb": "tracking",

@@ -30,6 +30,7 @@ from pg_transfer.running.parts import (
 from pg_transfer.running.settings import (
     refuse_odd_values,
     refuse_rounded_updates,
+    remark_on_precision,
 )
 from pg_transfer.running.watchers import Watchers, build_watchers
 from pg_transfer.task import Scores, Task
@@ -145,6 +146,8 @@ def _assemble(
     if learns:
         read_learnt(data, recipe)
     report, remarks = read_reported(config, data, learns=learns)
+    if learns and (remark := remark_on_precision(config.trainer)):
+        say(f"note: {remark}")
 
     watchers = build_watchers(
         config, data, tokenizer, folder, learns=learns, label=decoding.label, requests=requests

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pg_transfer.process.processes import nodes_from_outside, started_from_outside
-from pg_transfer.running.settings import gpu_count
+from pg_transfer.training.gpus import gpu_count
 
 GPUS = ("gpu", "cuda")
 """What Lightning's accelerators of NVIDIA are called."""
