@@ -8,8 +8,14 @@ from typing import Any
 import pytest
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
-from pg_transfer.process.launching import require_processes, starter
+from pg_transfer.process import launching
+from pg_transfer.process.launching import (
+    refuse_ranks_of_their_own,
+    require_processes,
+    starter,
+)
 
 SCRIPT = {"SLURM_JOB_ID": 7, "SLURM_NTASKS": 8, "SLURM_PROCID": 0}
 TASK = SCRIPT | {"SLURM_STEP_NUM_TASKS": 8, "SLURM_NTASKS_PER_NODE": 8}
@@ -74,3 +80,13 @@ def test_processes_are_as_many_as_the_settings_say(
     else:
         with pytest.raises(ValueError, match=complaint):
             require_processes(trainer)
+
+
+def test_devices_of_a_sweeps_run_are_slurms_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launching, "is_multirun", lambda: True)
+    launcher = _SubprocessScriptLauncher(LightningEnvironment(), num_processes=8, num_nodes=1)
+    trainer: Any = SimpleNamespace(strategy=SimpleNamespace(launcher=launcher), world_size=8)
+    with pytest.raises(ValueError, match="a sweep with 8 devices per run needs a process"):
+        refuse_ranks_of_their_own(trainer)
+    setenv(monkeypatch, TASK)  # as submitit has it, with hydra.launcher.tasks_per_node=8
+    refuse_ranks_of_their_own(trainer)
