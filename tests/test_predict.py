@@ -484,6 +484,14 @@ def test_answers_to_something_else_are_not_gone_on_with(
     assert "weights: None there" in capsys.readouterr().err
 
 
+def test_two_calls_in_a_second_have_a_folder_each(tmp_path: Path) -> None:
+    folder = tmp_path / "2026-11-23_12-00-00"
+    for name in (folder.name, f"{folder.name}-2", f"{folder.name}-3"):
+        found = predict.untaken(folder)
+        assert found.name == name
+        found.mkdir()
+
+
 def test_two_processes_do_not_write_one_file(tmp_path: Path) -> None:
     with (
         AnswersFile(tmp_path, {"by": "hand"}),

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import product, tee
+from itertools import chain, count, product, tee
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +54,17 @@ def predict(options: argparse.Namespace, arguments: Sequence[str]) -> None:
         ValueError: options that do not fit each other, a prompt that holds a secret, or a file that
             is not what it should be.
     """
-    folder = options.to or Path("predictions") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    folder = options.to or untaken(Path("predictions") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}")
     to = () if options.to else ("--to", str(folder))
     command = ["python", "-m", "pg_transfer.predict", *arguments, *to]
     with Requests(lambda stopped: end_stopped(stopped, command)):
         answer(options, folder, command)
+
+
+def untaken(folder: Path) -> Path:
+    """The folder itself, or one with a number behind its name where there is such a one."""
+    others = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
+    return next(one for one in chain([folder], others) if not one.exists())
 
 
 def answer(options: argparse.Namespace, folder: Path, command: Sequence[str]) -> None:
