@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from pg_transfer.data.packed_examples import Computed, Joined
 from pg_transfer.data.splits import select
+from pg_transfer.metrics.several import of_one, together
 from pg_transfer.task import (
     Answer,
     Draw,
@@ -28,9 +29,6 @@ from pg_transfer.task import (
 
 TRAIN, VALIDATE = "train", "validate"
 """The splits that are made of all components; every other one is `component/split`."""
-
-MEAN = "mean"
-"""Of the components' first metrics: what the best weights are chosen by."""
 
 
 class Component(NamedTuple):
@@ -191,7 +189,7 @@ class Mixture(Task):
         if inner:
             return self._named(name, split).task.formulas_of(inner)
         return {
-            f"{name}/{metric}": _of_component(name, formula)
+            f"{name}/{metric}": of_one(name, formula)
             for name, one in self.components.items()
             for metric, formula in one.task.formulas_of(one.splits[VALIDATE]).items()
         }
@@ -259,7 +257,7 @@ class Mixture(Task):
             verdicts[name] = task.score_in_full(own) if in_full else task.score(own)
         if not answers[0].example.reference.is_joined:
             return next(iter(verdicts.values()))
-        return _together(verdicts, rows, len(answers))
+        return together(verdicts, rows, len(answers))
 
 
 class Marked(Computed[Example]):
@@ -290,42 +288,6 @@ class Marked(Computed[Example]):
             id=f"{self._name}/{example.id}" if self._is_joined else example.id,
             reference=Origin(self._name, example.id, example.reference, self._is_joined),
         )
-
-
-def _together(
-    verdicts: Mapping[str, Scores], rows: Mapping[str, Sequence[int]], count: int
-) -> Scores:
-    """One verdict on the answers to several tasks; what is worth a mean are no counts."""
-    metrics: dict[str, float] = {}
-    examples: list[dict[str, float]] = [{} for _ in range(count)]
-    parts: list[dict[str, float]] = [{} for _ in range(count)]
-    remarks: list[str] = []
-    firsts = []
-    for name, scores in verdicts.items():
-        first = next(iter(scores.metrics.values()))
-        firsts += [] if isinstance(first, int) else [first]
-        metrics |= _called(name, scores.metrics)
-        remarks += [f"{name}: {remark}" for remark in scores.remarks]
-        for place, row in enumerate(rows[name]):
-            examples[row] = _called(name, scores.examples[place])
-            parts[row] = _called(name, scores.parts[place]) if scores.parts else {}
-    mean = {MEAN: sum(firsts) / len(firsts)} if firsts else {}
-    return Scores(mean | metrics, examples, remarks, parts if any(parts) else ())
-
-
-def _called(name: str, values: Mapping[str, float]) -> dict[str, float]:
-    return {f"{name}/{metric}": value for metric, value in values.items()}
-
-
-def _of_component(name: str, formula: Formula) -> Formula:
-    """The formula, given means that are called after the component."""
-    start = f"{name}/"
-
-    def worked_out(means: Mapping[str, Any]) -> Any:
-        own = {key.removeprefix(start): v for key, v in means.items() if key.startswith(start)}
-        return formula(own)
-
-    return worked_out
 
 
 def _require_equal_images(parts: Mapping[str, Marked]) -> None:

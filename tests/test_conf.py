@@ -8,13 +8,18 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pg_transfer.model.config import SIZES
-from pg_transfer.running.settings import refuse_foreign_codec, register_resolvers
+from pg_transfer.running.settings import (
+    refuse_foreign_codec,
+    register_resolvers,
+    remark_on_precision,
+)
 from pg_transfer.segmentation.codec import load_codec
 from pg_transfer.task import Task
 
@@ -165,6 +170,26 @@ def test_shapes_is_what_runs_without_a_word() -> None:
     config = composed()
     assert (config.task._target_, config.model.size) == ("tasks.shapes.Shapes", "tiny")
     assert composed("task=shapes", "model=paligemma_3b").model.size == "paligemma_3b"
+
+
+@pytest.mark.parametrize(
+    ("gpus", "has_bfloat16", "precision", "is_told"),
+    [(0, False, "32-true", False), (1, True, "bf16-mixed", False), (1, False, "32-true", True)],
+)
+def test_a_gpu_without_bfloat16_computes_in_float32_and_says_so(
+    gpus: int, has_bfloat16: bool, precision: str, is_told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def supported(including_emulation: bool = True) -> bool:
+        return gpus > 0 and (has_bfloat16 or including_emulation)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    for trainer in ("auto", "ddp", "fsdp"):
+        settings = composed(f"trainer={trainer}").trainer
+        assert settings.precision == precision
+        assert bool(remark_on_precision(settings)) is is_told
+    assert not remark_on_precision(composed("trainer=cpu").trainer)
 
 
 def test_a_pretrained_model_is_not_taught_another_mask_alphabet() -> None:

@@ -50,7 +50,7 @@ ALLOWED = {
     "checking": "task data.images text segmentation.instances reporting.page",
     "process": "",
     "process.console": "process.processes process.secrecy process.shortage process.stopping",
-    "process.launching": "",
+    "process.launching": "process.processes process.stopping",
     "process.processes": "",
     "process.replacing": "",
     "process.secrecy": "",
@@ -67,6 +67,8 @@ ALLOWED = {
         "data.images data.json_texts text model segmentation process.secrecy training "
         "sources.loading"
     ),
+    "answering.answers_file": "process.whole_files answering training",
+    "answering.writing": "segmentation process.console process.whole_files answering",
     "sources": "",
     "sources.hub": "",
     "sources.loading": "text model sources.hub sources.models sources.run_settings",
@@ -86,14 +88,15 @@ ALLOWED = {
     "hydra_plugins": "sweeping",
     "running": "",
     "running.assemble": (
-        "task data.release data.splits model process.console process.stopping reporting.answers "
-        "training running.parts running.settings running.watchers"
+        "task data.release data.splits model process.console process.launching process.stopping "
+        "reporting.answers training running.parts running.settings running.watchers"
     ),
     "running.choices": "",
+    "running.devices": "process.processes training",
     "running.evaluation": (
         "task project data.splits reporting.answers reporting.page reporting.record "
         "reporting.report process.console process.stopping training sources.run_settings "
-        "running.assemble running.mixing running.parts"
+        "running.assemble running.devices running.mixing running.parts"
     ),
     "running.folder": "project process.console process.processes sources.run_settings",
     "running.mixing": "",
@@ -126,8 +129,7 @@ ALLOWED = {
         "running.task_settings check"
     ),
     "predict": (
-        "model segmentation process.console process.whole_files answering sources.models "
-        "sources.run_settings"
+        "model process.console process.stopping answering sources.models sources.run_settings"
     ),
     "sweep": (
         "project process.console process.secrecy process.whole_files training planning sweeping "
@@ -149,7 +151,7 @@ RESERVED = {
     "matplotlib": "sweeping.plot",
     "torch": (
         "model adapters segmentation.codec training planning answering sources.loading "
-        "sources.models sweeping.places running.parts running.settings export exporting"
+        "sources.models sweeping.places running.parts export exporting"
     ),
     "peft": "adapters",
     "wandb": "tracking",

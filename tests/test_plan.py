@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,15 @@ def test_a_plan_of_shared_weights(capsys) -> None:
     assert " weights 0.000362 GB " in out
     assert "micro-batch 2 x 8 device(s) x 1 = 16" in out
     assert "723,392, of which 723,392 learn" in out
+
+
+@pytest.mark.slow
+def test_a_gpu_without_bfloat16_is_planned_for_in_float32(capsys) -> None:
+    """The frozen weights are kept as they are computed with: four bytes each, or two."""
+    settings = ["task=shapes", "tuning=lora", "micro_batch=2", "--device"]
+    kept = [re.findall(r" weights ([\d.]+) ", printed(capsys, *settings, name))[0]
+            for name in ("t4", "l4")]  # fmt: skip
+    assert float(kept[0]) > 1.5 * float(kept[1])
 
 
 def test_time_by_a_run(capsys, tmp_path: Path) -> None:

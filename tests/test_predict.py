@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +18,10 @@ from PIL import Image
 
 import pg_transfer
 from pg_transfer import predict
-from pg_transfer.answering.given_images import Request, refuse_secret_requests
+from pg_transfer.answering.answers_file import ANSWERS, UNFINISHED, AnswersFile
+from pg_transfer.answering.given_images import Request, find_images, refuse_secret_requests
 from pg_transfer.answering.reply import Reply
+from pg_transfer.answering.writing import Written, write_replies
 from pg_transfer.running.assemble import assemble
 from pg_transfer.running.settings import register_resolvers
 from pg_transfer.segmentation.instances import Found
@@ -81,7 +85,7 @@ def test_answers_are_those_of_the_evaluation(run: Path, photos: Path, tmp_path: 
     to = tmp_path / "answers"
     predict.main([str(run), "--prompts", str(photos / "rows.jsonl"), "--to", str(to),
                   "--batch", "48", "--no-pictures", "--device", "cpu"])  # fmt: skip
-    assert [row["answer"] for row in rows(to / predict.ANSWERS)] == expected
+    assert [row["answer"] for row in rows(to / ANSWERS)] == expected
 
 
 def test_the_three_lines_of_the_readme(
@@ -156,7 +160,7 @@ def test_every_prompt_of_every_image_in_order(photos: Path) -> None:
 
 
 def test_a_folder_has_its_images_by_name_and_none_comes_twice(photos: Path) -> None:
-    found = predict.find_images([str(photos), str(photos / "003.png")])
+    found = find_images([str(photos), str(photos / "003.png")])
     assert [path.name for path in found] == [f"{number:03d}.png" for number in range(128)]
 
 
@@ -164,8 +168,8 @@ def test_a_name_with_brackets_is_no_pattern_where_it_exists(tmp_path: Path) -> N
     path = tmp_path / "a[1].png"
     Image.new("RGB", (2, 2)).save(path)
     (tmp_path / "sub.png").mkdir()
-    assert predict.find_images([str(path)]) == [path]
-    assert predict.find_images([f"{tmp_path}/*.png"]) == [path]
+    assert find_images([str(path)]) == [path]
+    assert find_images([f"{tmp_path}/*.png"]) == [path]
 
 
 @pytest.mark.parametrize(
@@ -209,7 +213,6 @@ def test_the_usual_prompt_is_the_runs(tmp_path: Path) -> None:
         (["--prompts", "numbers"], "numbers, line 1: `image` and `prompt` have to be strings"),
         (["--prompts", "blank"], "blank has no rows"),
         (["--images", "good.png", "--prompt", "x", "--to", "full"], "full holds answers.jsonl"),
-        (["--images", "good.png", "--prompt", "x", "--to", "half"], "half holds answers.jsonl.p"),
         (["--batch", "0"], "--batch: 0 is no whole number above 0"),
         (["--max-tokens", "-1"], "--max-tokens: -1 is no whole number"),
         (["--beams", "1.5"], "--beams: 1.5 is no whole number"),
@@ -225,11 +228,11 @@ def test_what_is_refused(
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (2, 2)).save("good.png")
-    for folder in ("empty", "full", "half"):
+    for folder in ("empty", "full"):
         Path(folder).mkdir()
     for name, text in {
         "text.png": "no image", "zero.png": "", "full/answers.jsonl": "",
-        "half/answers.jsonl.part": "", "blank": "\n",
+        "blank": "\n",
         "rows": '{"image": "good.png", "prompt": "x"}\n{"image": "good.png"}\n',
         "numbers": '{"image": "good.png", "prompt": 1}',
     }.items():  # fmt: skip
@@ -299,8 +302,17 @@ def test_a_secret_in_a_prompt_is_refused_before_the_model_is_read(
         )
 
 
+def write(folder: Path, given, *, draw: bool = True) -> Written:
+    """Writes replies to `REQUESTS` into `folder`."""
+    written = Written()
+    with AnswersFile(folder, {"by": "hand"}) as file:
+        write_replies(file, zip(REQUESTS, given, strict=True), written, draw=draw)
+        file.finish()
+    return written
+
+
 def test_rows_and_pictures(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    written = predict.write_replies(tmp_path / "to", REQUESTS, replies(), draw=True)
+    written = write(tmp_path / "to", replies())
     counts = written.answers, written.objects, written.undrawn, written.pictures, written.malformed
     assert counts == (4, 4, 1, 2, 1)
     first, second, third, _ = rows(tmp_path / "to" / "answers.jsonl")
@@ -329,9 +341,9 @@ def test_rows_and_pictures(tmp_path: Path, capsys: pytest.CaptureFixture) -> Non
 
 
 def test_nothing_is_drawn_if_so_asked(tmp_path: Path) -> None:
-    written = predict.write_replies(tmp_path, REQUESTS, replies(), draw=False)
+    written = write(tmp_path, replies(), draw=False)
     assert written.pictures == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["answers.jsonl"]
+    assert not (tmp_path / "pictures").exists()
 
 
 def test_what_was_answered_before_a_crash_is_kept(tmp_path: Path) -> None:
@@ -341,13 +353,10 @@ def test_what_was_answered_before_a_crash_is_kept(tmp_path: Path) -> None:
         raise RuntimeError("power cut")
 
     with pytest.raises(RuntimeError, match="power cut"):
-        predict.write_replies(tmp_path, REQUESTS, until_the_power_cut(), draw=True)
-    left = tmp_path / "answers.jsonl.part"
+        write(tmp_path, until_the_power_cut())
+    left = tmp_path / UNFINISHED
     assert [row["prompt"] for row in rows(left)] == ["detect cat", "caption"]
-    assert not (tmp_path / "answers.jsonl").exists()
-    with pytest.raises(FileExistsError):  # and is not lost to the next call
-        predict.write_replies(tmp_path, REQUESTS, replies(), draw=True)
-    assert len(rows(left)) == 2
+    assert not (tmp_path / ANSWERS).exists()
 
 
 def test_a_picture_has_its_name_when_it_is_whole(
@@ -359,7 +368,7 @@ def test_a_picture_has_its_name_when_it_is_whole(
 
     monkeypatch.setattr(Image.Image, "save", half)
     with pytest.raises(RuntimeError, match="power cut"):
-        predict.write_replies(tmp_path, REQUESTS, replies(), draw=True)
+        write(tmp_path, replies())
     assert list((tmp_path / "pictures").iterdir()) == []
     assert rows(tmp_path / "answers.jsonl.part") == []
 
@@ -375,3 +384,118 @@ def test_a_file_cut_short_is_named_and_the_answers_before_it_stay(
                       "--batch", "1", "--to", str(to)])  # fmt: skip
     assert "cut.png: cannot be read as an image" in capsys.readouterr().err
     assert len(rows(to / "answers.jsonl.part")) == 1
+
+
+# What cannot be read, and going on
+
+
+def ask(run: Path, to: Path, images: list[Path], *more: str, prompt: str = "x") -> None:
+    predict.main([str(run), "--images", *map(str, images), "--prompt", prompt, "--batch", "2",
+                  "--device", "cpu", "--to", str(to), *more])  # fmt: skip
+
+
+@pytest.fixture
+def broken(photos: Path, tmp_path: Path) -> list[Path]:
+    """Five images; the first is cut short, the third none, the others whole."""
+    images = [photos / f"{number:03d}.png" for number in range(5)]
+    for number, length in ((0, 200), (2, 3)):
+        path = tmp_path / images[number].name
+        path.write_bytes(images[number].read_bytes()[:length])
+        images[number] = path
+    return images
+
+
+def test_what_is_hidden_in_a_folder_is_not_asked_about(tmp_path: Path) -> None:
+    data_sets.write_image(tmp_path / "a.jpg")
+    (tmp_path / "._a.jpg").write_bytes(b"the Finder's")
+    assert find_images([str(tmp_path)]) == [tmp_path / "a.jpg"]
+    assert find_images([str(tmp_path / "._a.jpg")]) == [tmp_path / "._a.jpg"]  # if it is asked for
+
+
+def test_what_cannot_be_read_is_left_out_and_told(
+    run: Path, broken: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    ask(run, tmp_path / "to", broken, "--on-error", "skip")
+    kept = [str(broken[number]) for number in (1, 3, 4)]
+    assert [row["image"] for row in rows(tmp_path / "to" / ANSWERS)] == kept
+    listed = json.loads((tmp_path / "to" / "left_out.json").read_text())
+    assert list(listed) == [str(broken[2]), str(broken[0])]
+    assert "cannot be read as an image" in listed[str(broken[0])]["reason"]
+    said = capsys.readouterr().out
+    assert said.count("left out: /") == 2 and "were left out: 2 (" in said
+    with pytest.raises(SystemExit) as end:
+        ask(run, tmp_path / "none", [broken[0], broken[2]], "--on-error", "skip")
+    assert end.value.code == 1
+    assert "none of the 2 images can be read" in capsys.readouterr().err
+
+
+def test_a_call_that_was_cut_short_is_gone_on_with(
+    run: Path, broken: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    ask(run, tmp_path / "whole", broken, "--on-error", "skip")
+    expected = (tmp_path / "whole" / ANSWERS).read_bytes()
+    to = tmp_path / "to"
+    add = AnswersFile.add
+
+    def until_stopped(self: AnswersFile, row: dict) -> None:
+        add(self, row)
+        if len(rows(to / UNFINISHED)) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AnswersFile, "add", until_stopped)
+        with pytest.raises(SystemExit) as end:
+            ask(run, to, broken, "--on-error", "skip")
+    assert end.value.code == 143
+    out = capsys.readouterr().out
+    assert f"to go on: python -m pg_transfer.predict {run} --images" in out
+    with (to / UNFINISHED).open("ab") as file:  # what a kill leaves of a row
+        file.write(b'{"image": "half of')
+    asked: list[dict] = []
+    monkeypatch.setattr(AnswersFile, "add", lambda self, row: asked.append(row) or add(self, row))
+    ask(run, to, broken, "--on-error", "skip")
+    assert (to / ANSWERS).read_bytes() == expected and len(asked) == 1
+    assert "going on behind 2 answers" in capsys.readouterr().out
+    assert len(json.loads((to / "left_out.json").read_text())) == 2
+
+
+def test_answers_to_something_else_are_not_gone_on_with(
+    run: Path, broken: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    to, images = tmp_path / "to", [broken[1], broken[3], broken[0]]
+    with pytest.raises(SystemExit):
+        ask(run, to, images)
+    left = (to / UNFINISHED).read_bytes()
+    said = capsys.readouterr()
+    assert "to go on behind 2 answers: python -m pg_transfer.predict" in said.out
+    for more, prompt, told in (
+        ((), "y", "(requests: 3 ("), (("--max-tokens", "3"), "x", "(max_tokens: 28 there, 3 now)"),
+        (("--no-pictures",), "x", "(pictures: True there, False now)"),
+    ):  # fmt: skip
+        with pytest.raises(SystemExit):
+            ask(run, to, images, *more, prompt=prompt)
+        error = capsys.readouterr().err
+        assert "holds 2 answer(s) of a call that was cut short" in error and told in error
+    assert (to / UNFINISHED).read_bytes() == left
+    (to / "made_by.json").unlink()
+    with pytest.raises(SystemExit):
+        ask(run, to, images)
+    assert "weights: None there" in capsys.readouterr().err
+
+
+def test_two_calls_in_a_second_have_a_folder_each(tmp_path: Path) -> None:
+    folder = tmp_path / "2026-11-23_12-00-00"
+    for name in (folder.name, f"{folder.name}-2", f"{folder.name}-3"):
+        found = predict.untaken(folder)
+        assert found.name == name
+        found.mkdir()
+
+
+def test_two_processes_do_not_write_one_file(tmp_path: Path) -> None:
+    with (
+        AnswersFile(tmp_path, {"by": "hand"}),
+        pytest.raises(ValueError, match="another process is writing answers"),
+        AnswersFile(tmp_path, {"by": "hand"}),
+    ):
+        pass

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -110,6 +111,20 @@ def test_two_processes_stop_and_go_on_and_tell_all(data: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_process_that_waits_for_another_can_be_stopped(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")  # of two nodes, and nobody starts the other
+    process = started(data, "run=a", "+trainer.num_nodes=2", "trainer.strategy=ddp")
+    wait_for(process, lambda: (data / "a" / "config.yaml").exists())
+    time.sleep(3)
+    process.send_signal(signal.SIGTERM)
+    printed, _ = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert "stopped by SIGTERM; to go on: " in printed
+
+
+@pytest.mark.slow
 def test_an_evaluation_by_two_that_was_killed_goes_on(data: Path) -> None:
     rows = [json.loads(line) for line in (data / "my.jsonl").read_text().splitlines()]
     asked = [rows[number % len(rows)] | {"split": "test", "id": number} for number in range(80)]
@@ -139,6 +154,25 @@ def test_an_evaluation_by_two_that_was_killed_goes_on(data: Path) -> None:
                      for text in (told, answers.read_text()))  # fmt: skip
     changed = [one["answer"] for one, other in zip(after, before, strict=True) if one != other]
     assert changed == ["not by the model"]
+
+
+@pytest.mark.slow
+def test_what_two_on_two_nodes_have_learnt_is_scored_by_one(data: Path) -> None:
+    finished(data, "run=a", "recipe.epochs=1", "splits.report=[val]", *TWO)
+    answers = data / "a" / "answers" / "val-step000003.jsonl"
+    told = answers.read_text()
+    answers.unlink()
+    settings = yaml.safe_load((data / "a" / "config.yaml").read_text())
+    settings["trainer"]["num_nodes"] = 2
+    (data / "a" / "config.yaml").write_text(yaml.safe_dump(settings))
+
+    evaluation = {"program": "evaluate.py", "settings": ["run=a", "split=val"]}
+    printed = finished(data, "trainer.devices=1", **evaluation)
+    assert "note: trainer.num_nodes=1, where the run had 2, by what is at hand" in printed
+    assert answers.read_text() == told
+    answers.unlink()
+    assert "note" not in finished(data, "trainer=cpu", **evaluation)
+    assert answers.read_text() == told
 
 
 def wait_for(process: subprocess.Popen[str], sight: Callable[[], bool]) -> None:

@@ -53,13 +53,14 @@ def plan(options: argparse.Namespace) -> None:
     """
     # Torch takes seconds.
     from pg_transfer.planning.asked import AUTO, remedies, settled, update_of
-    from pg_transfer.planning.room import asked_device, found_device, gb
+    from pg_transfer.planning.room import WITHOUT_BFLOAT16, asked_device, found_device, gb
     from pg_transfer.running.settings import refuse_odd_values
 
     quiet_libraries()
     settings = list(options.settings)
     if options.device:  # a GPU, whatever is here; what is asked for comes later, and counts
-        settings.insert(0, "trainer.precision=bf16-mixed")
+        is_older = options.device.lower() in WITHOUT_BFLOAT16
+        settings.insert(0, f"trainer.precision={'32-true' if is_older else 'bf16-mixed'}")
     config = composed(settings)
     if not any(setting.startswith("micro_batch=") for setting in settings):
         config.micro_batch = AUTO

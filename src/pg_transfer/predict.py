@@ -7,70 +7,73 @@ is whole; boxes and masks in it are drawn into a picture. docs/predict.md has it
 from __future__ import annotations
 
 import argparse
-import json
-import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
-from itertools import product
+from itertools import chain, count, product, tee
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from pycocotools import mask as coco_mask
-
+from pg_transfer.answering.answers_file import (
+    AnswersFile,
+    all_it_depends_on,
+    refuse_taken,
+)
 from pg_transfer.answering.given_images import (
+    GivenImages,
     Request,
-    check_images,
     find_images,
+    none_readable,
     read_prompts,
     refuse_secret_requests,
 )
 from pg_transfer.answering.manner import Manner
 from pg_transfer.answering.model import BATCH, load
-from pg_transfer.answering.reply import Reply
+from pg_transfer.answering.writing import taken_up, tell_what_came, write_replies
 from pg_transfer.model.decoding import Decoding
-from pg_transfer.process.console import quiet_libraries, reports_errors, say
-from pg_transfer.process.whole_files import whole
-from pg_transfer.segmentation.instances import Found
+from pg_transfer.process.console import end_stopped, quiet_libraries, reports_errors, say
+from pg_transfer.process.stopping import Requests
 from pg_transfer.sources.models import run_folder
 from pg_transfer.sources.run_settings import read_run_settings
 
-ANSWERS = "answers.jsonl"
-UNFINISHED = f"{ANSWERS}.part"
-"""What they are called until the last has come."""
-
-JPEG_QUALITY = 90
 MOST_DIGITS = 10
 
 
-@dataclass(slots=True)
-class Written:
-    """How much has come of it."""
-
-    answers: int = 0
-    objects: int = 0
-    undrawn: int = 0
-    pictures: int = 0
-    malformed: int = 0
-
-
 @reports_errors
-def predict(options: argparse.Namespace) -> None:
-    """Answers what the command line asks for.
+def predict(options: argparse.Namespace, arguments: Sequence[str]) -> None:
+    """Answers what the command line asks for; asked to stop, it exits with the signal's code.
+
+    Args:
+        options: that were read.
+        arguments: that they were read from, to say how to go on.
 
     Raises:
         FileNotFoundError: an image, the source or a part of it is not there.
         ValueError: options that do not fit each other, a prompt that holds a secret, or a file that
             is not what it should be.
     """
+    folder = options.to or untaken(Path("predictions") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}")
+    to = () if options.to else ("--to", str(folder))
+    command = ["python", "-m", "pg_transfer.predict", *arguments, *to]
+    with Requests(lambda stopped: end_stopped(stopped, command)):
+        answer(options, folder, command)
+
+
+def untaken(folder: Path) -> Path:
+    """The folder itself, or one with a number behind its name where there is such a one."""
+    others = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
+    return next(one for one in chain([folder], others) if not one.exists())
+
+
+def answer(options: argparse.Namespace, folder: Path, command: Sequence[str]) -> None:
+    """See `predict`; `command` goes on where it is cut short."""
     requests = read_requests(options)
     refuse_secret_requests(requests)
-    check_images(dict.fromkeys(request.image for request in requests))
-    folder = options.to or Path("predictions") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-    for taken in (ANSWERS, UNFINISHED):
-        if (folder / taken).exists():
-            raise ValueError(f"{folder} holds {taken} already; choose another folder with --to")
+    refuse_taken(folder)
+    images = GivenImages(skips=options.on_error == "skip", tell=say)
+    images.check(list(dict.fromkeys(request.image for request in requests)))
     quiet_libraries()
     model = load(
         options.source,
@@ -82,18 +85,26 @@ def predict(options: argparse.Namespace) -> None:
         device=options.device,
     )
     manner = chosen_manner(model.manner, options)
-    replies = model.replies(requests, batch=options.batch, manner=manner)
-    written = write_replies(folder, requests, replies, draw=options.pictures)
-    say(f"answers ({written.answers}, objects {written.objects}): {folder / ANSWERS}")
-    if written.pictures:
-        say(f"pictures ({written.pictures}): {folder / 'pictures'}")
-    if written.malformed:
-        say(f"note: boxes or masks that cannot be read in answers: {written.malformed}")
-    if written.undrawn:
-        say(
-            f"note: masks that are not drawn, as no mask codec is at hand: {written.undrawn}; "
-            f"--mask-codec takes the official vae-oid.npz"
+    made_by = all_it_depends_on(model, manner, requests, draw=options.pictures)
+    with AnswersFile(folder, made_by) as file:
+        written, remaining = taken_up(file, requests, images, model.codec, batch=options.batch)
+        asked, given = tee(images.opened(remaining))
+        replies = model.replies(
+            ((pixels, request.prompt) for request, pixels in given),
+            batch=options.batch,
+            manner=manner,
         )
+        pairs = zip((request for request, _ in asked), replies, strict=True)
+        try:
+            write_replies(file, pairs, written, draw=options.pictures)
+        except Exception:
+            if written.answers:
+                say(f"to go on behind {written.answers:,} answers: {shlex.join(command)}")
+            raise
+        if not written.answers:
+            raise none_readable(images.faults)
+        file.finish()
+    tell_what_came(folder, written, images)
 
 
 def read_requests(options: argparse.Namespace) -> list[Request]:
@@ -145,82 +156,6 @@ def chosen_manner(usual: Manner, options: argparse.Namespace) -> Manner:
     return replace(usual, **changes)
 
 
-def write_replies(
-    folder: Path, requests: Sequence[Request], replies: Iterable[Reply], *, draw: bool
-) -> Written:
-    """Writes, draws and prints replies as they come; a crash loses none that was printed.
-
-    It leaves them in `UNFINISHED`. What an earlier call has left is not written over.
-
-    Raises:
-        FileExistsError: there is such a file.
-    """
-    written = Written()
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / UNFINISHED).open("x", encoding="utf-8") as file:
-        for request, reply in zip(requests, replies, strict=True):
-            written.answers += 1
-            written.objects += len(reply.objects)
-            written.undrawn += reply.undrawn
-            written.malformed += bool(reply.malformed)
-            picture = None
-            if reply.objects and draw:
-                # The number keeps images of one name in several folders apart.
-                picture = Path("pictures") / f"{written.answers:05d}-{request.image.stem}.jpg"
-                with whole(folder / picture) as unfinished:
-                    reply.draw().save(unfinished, "JPEG", quality=JPEG_QUALITY)
-                written.pictures += 1
-            row = as_row(request, reply) | {"picture": picture and picture.as_posix()}
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            file.flush()
-            say(f"{request.image}: {_in_a_line(request.prompt)} → {said(reply)}")
-        os.fsync(file.fileno())
-    (folder / UNFINISHED).rename(folder / ANSWERS)
-    return written
-
-
-def as_row(request: Request, reply: Reply) -> dict[str, Any]:
-    """A line of the file of answers."""
-    height, width = reply.pixels.shape[:2]
-    return {
-        "image": str(request.image),
-        "width": width,
-        "height": height,
-        "prompt": request.prompt,
-        "answer": reply.text,
-        "boxes": [[round(edge, 2) for edge in one.box] for one in reply.objects],
-        "labels": [one.label for one in reply.objects],
-        "masks": [_run_lengths(one.mask) for one in reply.objects],
-        "malformed": reply.malformed,
-    }
-
-
-def _run_lengths(mask: np.ndarray | None) -> dict[str, Any] | None:
-    """A mask as COCO writes it."""
-    if mask is None:
-        return None
-    encoded: Any = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
-    return {"size": list(mask.shape), "counts": encoded["counts"].decode("ascii")}
-
-
-def said(reply: Reply) -> str:
-    """The answer for a person: objects with their boxes in pixels, or the words."""
-    if not reply.objects:
-        return _in_a_line(reply.text) or "(nothing)"
-    unread = [f"cannot be read: {_in_a_line(part)}" for part in reply.malformed]
-    return "; ".join([_described(one) for one in reply.objects] + unread)
-
-
-def _described(one: Found) -> str:
-    x0, y0, x1, y1 = (round(edge) for edge in one.box)
-    mask = "" if one.mask is None else f", mask of {one.mask.sum():,} pixels"
-    return f"{_in_a_line(one.label) or 'object'} at x {x0}-{x1}, y {y0}-{y1}{mask}"
-
-
-def _in_a_line(text: str) -> str:
-    return " ".join(text.split())
-
-
 def parser() -> argparse.ArgumentParser:
     """What the command line takes."""
     made = argparse.ArgumentParser(
@@ -240,6 +175,10 @@ def parser() -> argparse.ArgumentParser:
     option(
         "--max-tokens", type=_count, metavar="N", help="in an answer; default: the run's, or 256"
     )
+    option(
+        "--on-error", choices=("stop", "skip"), default="stop",
+        help="images that cannot be read: stop, or leave them out and say which (%(default)s)",
+    )  # fmt: skip
     option("--no-pictures", dest="pictures", action="store_false", help="draw nothing")
     option("--checkpoint", default="last", metavar="WHICH", help="last or best, of a run")
     option("--device", help="cpu, cuda, cuda:1; default: a GPU if there is one")
@@ -264,7 +203,8 @@ def _count(text: str) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Answers, as told on the command line."""
-    predict(parser().parse_args(arguments))
+    typed = sys.argv[1:] if arguments is None else arguments
+    predict(parser().parse_args(typed), typed)
 
 
 if __name__ == "__main__":

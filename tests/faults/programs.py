@@ -37,6 +37,30 @@ PROGRAMS = [
         program="-m pg_transfer.predict",
     ),
     Fault(
+        "images of which none can be read, though they may be skipped",
+        also(trained(nothing), file("a.jpg", b""), file("b.jpg", b"no image")),
+        ("run", "--images", "a.jpg", "b.jpg", "--prompt", "what is it?", "--on-error", "skip"),
+        "none of the 2 images can be read, so that there is nothing to answer; the first: a.jpg: "
+        "cannot be read as an image (the file is empty); fetch the file again, or convert it to "
+        "one of JPEG, PNG, GIF, BMP, WEBP, TIFF, PPM",
+        program="-m pg_transfer.predict",
+    ),
+    Fault(
+        "answers that were begun by another call",
+        also(
+            trained(nothing),
+            file(
+                "to/answers.jsonl.part",
+                b'{"image": "a.jpg", "prompt": "x", "answer": "y", "boxes": [], "malformed": [], '
+                b'"picture": null}\n',
+            ),
+        ),
+        ("run", "--images", str(IMAGE), "--prompt", "what is it?", "--to", "to"),
+        "to holds 1 answer(s) of a call that was cut short, and this one asks otherwise (…): "
+        "repeat that call to go on with it, or choose another folder with --to",
+        program="-m pg_transfer.predict",
+    ),
+    Fault(
         "a file of prompts that is none",
         trained(file("prompts.jsonl", b'{"image": "a.jpg"}')),
         ("run", "--prompts", "prompts.jsonl"),

@@ -21,6 +21,14 @@ SETTINGS = [
         "text_length, warmup, weight_decay",
     ),
     Fault(
+        "a second node, of which nobody has started the processes",
+        whole,
+        (*ON_TEXTVQA, "+trainer.num_nodes=2", "micro_batch=1"),
+        "trainer.devices=1 and trainer.num_nodes=2, and nobody has started the processes of the "
+        "other nodes: start a process for each device by srun or torchrun (docs/several_gpus.md), "
+        "or say trainer.num_nodes=1",
+    ),
+    Fault(
         "a task that does not exist",
         nothing,
         ("task=textvqua",),

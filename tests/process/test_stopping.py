@@ -6,11 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from pg_transfer.process.stopping import ASKING, Requests, Stopped, queue_again
+from pg_transfer.process.stopping import ASKING, MOMENT_S, Requests, Stopped, queue_again
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,12 +41,51 @@ def test_a_request_is_obeyed_at_once_or_when_there_is_time() -> None:
     assert [signal.getsignal(one) for one in ASKING] == before
 
 
+# Locks a lock twice outside Python, as deaf as what waits for another process.
+DEAF = """
+import ctypes, sys
+from pg_transfer.process.stopping import Requests
+end = lambda stopped: (print("how to go on"), sys.exit(stopped.code))
+with Requests(end) as requests, requests.heard_in_a_library(lambda: print("farewell")):
+    lock, library = ctypes.create_string_buffer(64), ctypes.CDLL(None)
+    library.pthread_mutex_lock(lock)
+    print("waiting", flush=True)
+    library.pthread_mutex_lock(lock)
+"""
+
+
+@pytest.mark.parametrize("asked", ASKING)
+def test_a_wait_outside_python_is_ended_as_well(asked: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", DEAF], stdout=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+    )  # fmt: skip
+    assert process.stdout is not None and process.stdout.readline() == "waiting\n"
+    time.sleep(0.2)  # until it does
+    process.send_signal(asked)
+    printed, _ = process.communicate(timeout=30)
+    assert process.returncode == 128 + asked
+    assert printed == "farewell\nhow to go on\n"
+
+
+def test_what_python_hears_is_obeyed_once() -> None:
+    ends: list[str] = []
+    with (
+        pytest.raises(Stopped),
+        Requests(lambda stopped: ends.append("end")) as requests,
+        requests.heard_in_a_library(lambda: ends.append("farewell")),
+    ):
+        os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(MOMENT_S + 0.1)
+    assert ends == ["end"] and signal.set_wakeup_fd(-1) == -1
+
+
 def test_a_job_is_queued_again_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID"):
         monkeypatch.delenv(name, raising=False)
     assert queue_again(["run=a"]) == "not queued again: this is no SLURM job"
     monkeypatch.setenv("SLURM_JOB_ID", "7")
-    assert "without run=... on its command line" in queue_again(["task=shapes"])
+    assert "without run= or --to on its command line" in queue_again(["task=shapes"])
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "job 7 could not be queued again: " in queue_again(["run=a"])
     scontrol = tmp_path / "scontrol"

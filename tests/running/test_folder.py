@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.running import folder as module
@@ -59,18 +60,20 @@ def test_another_run_is_refused(run: Path, change: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "task", "hydra", "is_fit"),
+    ("count", "task", "hydra", "is_sweep", "is_fit"),
     [
-        (1, ["task=shapes"], [], True),
-        (2, ["task=shapes"], [], False),
-        (2, ["run=runs/a"], [], True),
-        (2, [], ["hydra.run.dir=runs/a"], True),
+        (1, ["task=shapes"], [], False, True),
+        (2, ["task=shapes"], [], False, False),
+        (2, ["run=runs/a"], [], False, True),
+        (2, [], ["hydra.run.dir=runs/a"], False, True),
+        (2, ["task=shapes"], [], True, True),  # which submitit has given a folder
     ],
 )
 def test_processes_from_outside_share_a_folder_that_was_named(
-    count: int, task: list[str], hydra: list[str], is_fit: bool, monkeypatch
+    count: int, task: list[str], hydra: list[str], is_sweep: bool, is_fit: bool, monkeypatch
 ) -> None:
-    given = SimpleNamespace(overrides=SimpleNamespace(task=task, hydra=hydra))
+    mode = RunMode.MULTIRUN if is_sweep else RunMode.RUN
+    given = SimpleNamespace(overrides=SimpleNamespace(task=task, hydra=hydra), mode=mode)
     monkeypatch.setattr(module.HydraConfig, "get", lambda: given)
     monkeypatch.setattr(module, "started_from_outside", lambda: count)
     if is_fit:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -14,6 +14,8 @@ from PIL import Image
 from pg_transfer.data.images import image_size, open_image, to_rgb
 from pg_transfer.data.json_texts import parse_json, read_lines
 from pg_transfer.process.secrecy import secret_among
+
+T = TypeVar("T")
 
 Picture = str | Path | Image.Image | np.ndarray
 """A file, an image of Pillow's, or its pixels: uint8 [H, W, 3]."""
@@ -35,8 +37,9 @@ def find_images(places: Sequence[str]) -> list[Path]:
     """The image files in `places`, each once, in the order in which they are first met.
 
     Args:
-        places: files; folders, of which the images are taken by their names, those in sub-folders
-            not; or patterns, of which all is taken that they match: `photos/**/*.jpg`.
+        places: files; folders, of which the images are taken by their names, but not those in
+            sub-folders, nor what is hidden; or patterns, of which all is taken that they match:
+            `photos/**/*.jpg`.
 
     Raises:
         FileNotFoundError: no such file or folder, no image in a folder, or nothing matches.
@@ -54,7 +57,12 @@ def find_images(places: Sequence[str]) -> list[Path]:
 def _files(place: str) -> list[Path]:
     path = Path(place).expanduser()
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS)
+        files = sorted(
+            file
+            for file in path.iterdir()
+            # macOS puts a `._a.jpg`, which is no image, beside `a.jpg` on disks of others.
+            if file.suffix.lower() in ENDINGS and not file.name.startswith(".")
+        )
         if not files:
             raise FileNotFoundError(
                 f"no images in the folder {place}, that is no file whose name ends in "
@@ -113,17 +121,70 @@ def refuse_secret_requests(requests: Sequence[Request]) -> None:
         )
 
 
-def check_images(paths: Iterable[Path]) -> None:
-    """Has a look at the header of every file.
+class GivenImages:
+    """Opens the images of requests; told to skip, it goes on without those that cannot be read.
 
-    Raises:
-        FileNotFoundError: one is not there.
-        ValueError: one is no image.
+    Args:
+        skips: what cannot be read is left out, and does not end the program.
+        tell: is given a line about each that is left out, once.
+
+    Attributes:
+        faults: of each image that was left out, why.
     """
-    for path in paths:
-        if not _is_unicode(str(path)):  # and no file of answers could name it
-            raise ValueError(f"{path}: the name of this file is not in UTF-8; rename it")
-        image_size(path)
+
+    def __init__(self, *, skips: bool, tell: Callable[[str], None]) -> None:
+        self.skips, self.tell = skips, tell
+        self.faults: dict[Path, str] = {}
+
+    def check(self, paths: Sequence[Path]) -> None:
+        """Has a look at the header of every file.
+
+        Raises:
+            FileNotFoundError: one is not there.
+            ValueError: one is no image, or of those that are skipped there are no others.
+        """
+        for path in paths:
+            if not _is_unicode(str(path)):  # and no file of answers could name it
+                raise ValueError(f"{path}: the name of this file is not in UTF-8; rename it")
+            self._tried(image_size, path)
+        if paths and len(self.faults) == len(paths):
+            raise none_readable(self.faults)
+
+    def opened(self, requests: Iterable[Request]) -> Iterator[tuple[Request, np.ndarray]]:
+        """The requests with the pixels of their images, one that follows itself opened once.
+
+        Raises:
+            FileNotFoundError: an image is not there.
+            ValueError: it cannot be read.
+        """
+        latest, pixels = None, None
+        for request in requests:
+            if request.image != latest:
+                latest, pixels = request.image, self.read(request.image)
+            if pixels is not None:
+                yield request, pixels
+
+    def read(self, path: Path) -> np.ndarray | None:
+        """The pixels of an image; None if it is left out. Errors are those of `opened`."""
+        return None if path in self.faults else self._tried(open_image, path)
+
+    def _tried(self, read: Callable[[Path], T], path: Path) -> T | None:
+        try:
+            return read(path)
+        except (FileNotFoundError, ValueError) as error:
+            if not self.skips:
+                raise
+            self.faults[path] = str(error)
+            self.tell(f"left out: {error}")
+            return None
+
+
+def none_readable(faults: Mapping[Path, str]) -> ValueError:
+    """What to say where every image was left out."""
+    return ValueError(
+        f"none of the {len(faults):,} images can be read, so that there is nothing to answer; the "
+        f"first: {next(iter(faults.values()))}"
+    )
 
 
 def _is_unicode(text: str) -> bool:

@@ -27,6 +27,7 @@ from pg_transfer.segmentation.masks import MaskCodec
 from pg_transfer.sources import loading
 from pg_transfer.text.sequence import prompt_layout
 from pg_transfer.training.batches import Item, collate
+from pg_transfer.training.gpus import has_bfloat16
 
 Pictures = Picture | list[Picture] | tuple[Picture, ...]
 
@@ -148,7 +149,8 @@ class AnsweringModel:
         batch = collate(list(map(Item, range(len(pixels)), given, layouts))).to(device)
         dtypes = {parameter.dtype for parameter in model.parameters()}
         mixed = manner.mixed and torch.float32 in dtypes and torch.float16 not in dtypes
-        with torch.autocast(device.type, torch.bfloat16, enabled=mixed and device.type == "cuda"):
+        mixed = mixed and device.type == "cuda" and has_bfloat16()
+        with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
             answers = manner.decoding(
                 model,
                 batch.images,

@@ -52,5 +52,11 @@ def read_reply(prompt: str, text: str, pixels: np.ndarray, codec: MaskCodec | No
     instances, malformed = read_instances(text)
     height, width = pixels.shape[:2]
     found = locate(instances, codec, height=height, width=width)
-    undrawn = 0 if codec is not None else sum(one.codes is not None for one in instances)
-    return Reply(prompt, text, pixels, found, malformed, undrawn)
+    return Reply(prompt, text, pixels, found, malformed, undrawn_in(text, codec))
+
+
+def undrawn_in(text: str, codec: MaskCodec | None) -> int:
+    """Objects of an answer whose mask cannot be drawn for want of a mask codec."""
+    if codec is not None:
+        return 0
+    return sum(one.codes is not None for one in read_instances(text).instances)

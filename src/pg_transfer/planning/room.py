@@ -19,6 +19,9 @@ DEVICES = {
 }  # fmt: skip
 """10^9 bytes of memory, of which a driver leaves a little less."""
 
+WITHOUT_BFLOAT16 = ("v100-32gb", "t4")
+"""Those that came before NVIDIA's Ampere."""
+
 OUTSIDE = 1.5
 """GB of a GPU that are not torch's: the driver's context, scratch space of its libraries."""
 USABLE = 0.95

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+import glob
 import shutil
+import time
 from contextlib import suppress
 from pathlib import Path
+
+UNFINISHED = ".part"
+
+
+def new_folder(path: Path) -> Path:
+    """An empty folder to be finished and `put` at `path`; those that others did not finish go.
+
+    It has a name of its own each time. Where several machines see one disk, some remember for half
+    a minute which folder a name meant: that of the save before, which is the checkpoint by now.
+    """
+    clear_unfinished(path)
+    unfinished = path.with_name(f"{path.name}.{time.time_ns()}{UNFINISHED}")
+    unfinished.mkdir(parents=True)
+    return unfinished
+
+
+def clear_unfinished(path: Path) -> None:
+    """Removes what processes that died have left beside `path` of files and folders for it."""
+    for left in path.parent.glob(f"{glob.escape(path.name)}*{UNFINISHED}"):
+        clear(left)
 
 
 def put(finished: Path, path: Path) -> None:

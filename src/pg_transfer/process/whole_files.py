@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pg_transfer.process.replacing import clear, put
+from pg_transfer.process.replacing import UNFINISHED, put
 
 _NUMBER = re.compile(r"\(os error (\d+)\)")
 """Of the operating system's error, in those of safetensors."""
@@ -32,9 +32,7 @@ def write_whole(path: Path, parts: Iterable[str]) -> None:
 def whole(path: Path) -> Iterator[Path]:
     """A path to write to, which takes the place of `path` once all of it is on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    if unfinished.is_dir():
-        clear(unfinished)
+    unfinished = path.with_name(path.name + UNFINISHED)
     try:
         yield unfinished
         with unfinished.open("rb+") as file:

@@ -16,6 +16,7 @@ from pg_transfer.data.release import missing_images_allowed
 from pg_transfer.data.splits import choose_reported, remarks_on
 from pg_transfer.model.decoding import Decoding
 from pg_transfer.process.console import say
+from pg_transfer.process.launching import hear_while_meeting, require_processes
 from pg_transfer.process.stopping import Requests
 from pg_transfer.reporting.answers import read_answers
 from pg_transfer.running.parts import (
@@ -29,6 +30,7 @@ from pg_transfer.running.parts import (
 from pg_transfer.running.settings import (
     refuse_odd_values,
     refuse_rounded_updates,
+    remark_on_precision,
 )
 from pg_transfer.running.watchers import Watchers, build_watchers
 from pg_transfer.task import Scores, Task
@@ -144,6 +146,8 @@ def _assemble(
     if learns:
         read_learnt(data, recipe)
     report, remarks = read_reported(config, data, learns=learns)
+    if learns and (remark := remark_on_precision(config.trainer)):
+        say(f"note: {remark}")
 
     watchers = build_watchers(
         config, data, tokenizer, folder, learns=learns, label=decoding.label, requests=requests
@@ -151,6 +155,10 @@ def _assemble(
     trainer = build_trainer(
         config, recipe, steps=data.steps, callbacks=watchers.called, loggers=watchers.loggers
     )
+    if not is_weightless:
+        require_processes(trainer)
+    if requests is not None:
+        hear_while_meeting(trainer, requests)
     data.trainer = trainer  # else Lightning would tell it only when it trains
     refuse_sharded_bits(trainer, tuning)
 

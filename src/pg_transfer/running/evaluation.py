@@ -7,17 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from pg_transfer.data.splits import Splits, remarks_on
 from pg_transfer.process.console import CONSOLE, end_stopped, say, score_table
-from pg_transfer.process.stopping import Requests, Stopped
+from pg_transfer.process.stopping import Requests
 from pg_transfer.project import typed
 from pg_transfer.reporting.answers import file_name, read_answers
 from pg_transfer.reporting.page import Side
 from pg_transfer.reporting.record import Record, write_record
 from pg_transfer.reporting.report import NOTHING, Report, build_report, cells
 from pg_transfer.running.assemble import Run, assemble
+from pg_transfer.running.devices import found, scoring_trainer
 from pg_transfer.running.mixing import move_data, move_images
 from pg_transfer.running.parts import build_task
 from pg_transfer.sources.run_settings import read_run_settings, require_parts
@@ -34,11 +35,9 @@ def evaluate(config: DictConfig) -> None:
         FileNotFoundError: no run or no checkpoint there.
         ValueError: `answers` without `split`, or `compare` with nothing to compare.
     """
-    with Requests() as requests:
-        try:
-            score(config, requests)
-        except Stopped as stopped:
-            end_stopped(stopped, [*typed("evaluate"), *sys.argv[1:]])
+    command = [*typed("evaluate"), *sys.argv[1:]]
+    with Requests(lambda stopped: end_stopped(stopped, command)) as requests:
+        score(config, requests)
 
 
 def score(config: DictConfig, requests: Requests) -> None:
@@ -75,11 +74,24 @@ def score(config: DictConfig, requests: Requests) -> None:
     if config.answers is not None:
         score_file(settings, Path(config.answers), config.split, folder, compared=compared)
         return
+    place_on_devices(settings, config.trainer)
     if config.checkpoint in CHECKPOINTS:
         checkpoint = folder / "checkpoints" / CHECKPOINTS[config.checkpoint]
     run = assemble(settings, folder, checkpoint=checkpoint, requests=requests)
     name = report_name(config, run.module.decoding.label)
     report_run(run, settings, {split: run.score(split) for split in run.report}, name=name)
+
+
+def place_on_devices(settings: DictConfig, asked: DictConfig) -> None:
+    """Puts the trainer of the evaluation in the place of the run's, and says where they differ."""
+    if not isinstance(settings.get("trainer"), DictConfig):
+        return  # which is told where all settings are looked at
+    learnt_on, wanted = (OmegaConf.to_container(one) for one in (settings.trainer, asked))
+    trainer, notes = scoring_trainer(learnt_on, wanted, found())  # type: ignore[arg-type]
+    with open_dict(settings):
+        settings.trainer = trainer
+    for note in notes:
+        say(f"note: {note}")
 
 
 def _refuse_odd_names(config: DictConfig) -> None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.process.console import say
@@ -32,6 +33,8 @@ FREE = (
 
 def require_one_folder() -> None:
     """Raises ValueError where each of several processes would name a folder by its own clock."""
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        return  # a launcher of Hydra's names one folder for all tasks of a job
     overrides = HydraConfig.get().overrides
     given = any(one.startswith("run=") for one in overrides.task)
     given |= any(one.startswith("hydra.run.dir=") for one in overrides.hydra)

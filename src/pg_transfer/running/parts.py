@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from pg_transfer.model.config import released
 from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.process.console import say
-from pg_transfer.process.launching import refuse_ranks_of_their_own
+from pg_transfer.process.launching import refuse_ranks_of_their_own, starter
 from pg_transfer.running.settings import (
     read_antialias,
     read_component_antialias,
@@ -118,9 +118,11 @@ def build_trainer(
     learns = bool(loggers)
     if learns and not 1 <= config.validations <= steps:
         raise ValueError(f"validations={config.validations} is not between 1 and {steps} updates")
+    chosen_starter = {} if "plugins" in config.trainer else {"plugins": starter()}
     try:
         trainer: Trainer = instantiate(
             config.trainer,
+            **chosen_starter,
             max_epochs=1,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,

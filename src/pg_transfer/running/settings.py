@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from pg_transfer.task import Task
+from pg_transfer.training.gpus import gpu_count, has_bfloat16
 from pg_transfer.training.reader import Antialias
 from pg_transfer.training.tuning import Learning
 
@@ -49,8 +49,19 @@ def split(line: str, *, _root_: DictConfig) -> Any:
 
 
 def precision() -> str:
-    """Resolves `${precision:}`: float32 weights, with bfloat16 compute on a GPU."""
-    return "bf16-mixed" if torch.cuda.is_available() else "32-true"
+    """Resolves `${precision:}`: float32 weights, with bfloat16 compute on a GPU that has it."""
+    return "bf16-mixed" if has_bfloat16() else "32-true"
+
+
+def remark_on_precision(trainer: DictConfig) -> str:
+    """What to know of a GPU without bfloat16; empty where there is nothing to be known."""
+    is_on_gpu = gpu_count() > 0 and trainer.accelerator != "cpu"
+    if not is_on_gpu or trainer.precision != "32-true" or has_bfloat16():
+        return ""
+    return (
+        "this GPU has no bfloat16 (it came with NVIDIA's Ampere), so that it computes in float32: "
+        "trainer.precision=32-true"
+    )
 
 
 def frozen_dtype(precision: str) -> str:

@@ -17,7 +17,7 @@ from pg_transfer.planning.shortage import by_part, shortage_explained
 from pg_transfer.process.console import CONSOLE, end_stopped, facts_table, say, score_table
 from pg_transfer.process.replacing import settle
 from pg_transfer.process.secrecy import refuse_secrets
-from pg_transfer.process.stopping import Requests, Stopped
+from pg_transfer.process.stopping import Requests
 from pg_transfer.process.whole_files import write_whole
 from pg_transfer.reporting.scores_file import read_scores
 from pg_transfer.running.assemble import Run, assemble
@@ -58,11 +58,8 @@ def transfer(config: DictConfig) -> float | None:
     if config.run in (None, ""):
         raise ValueError("run= has no name of a folder; leave it out, and the run gets one")
     folder = Path(HydraConfig.get().runtime.output_dir)
-    with Requests() as requests:
-        try:
-            return train_and_score(config, folder, requests)
-        except Stopped as stopped:
-            end_stopped(stopped, resume_command(folder))
+    with Requests(lambda stopped: end_stopped(stopped, resume_command(folder))) as requests:
+        return train_and_score(config, folder, requests)
 
 
 def train_and_score(config: DictConfig, folder: Path, requests: Requests) -> float | None:

@@ -16,6 +16,7 @@ from pg_transfer.running.parts import build_tracker
 from pg_transfer.text.tokenizer import Tokenizer
 from pg_transfer.tracking.follow import Follow
 from pg_transfer.tracking.guard import Guard
+from pg_transfer.training.alike import RequireAlike
 from pg_transfer.training.checkpoints import KeepCheckpoints
 from pg_transfer.training.data import TransferData
 from pg_transfer.training.ending import EndTogether
@@ -102,6 +103,7 @@ def build_watchers(
     loggers: list[Logger] = []
     tracker = None
     if learns:
+        called.append(RequireAlike(config.micro_batch, config.model.rematerialise))
         log = MetricsLog(folder, goes_on=(folder / "checkpoints" / LAST).exists())
         loggers.append(log)
         called.append(KeepLog(log))

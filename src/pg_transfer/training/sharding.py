@@ -24,7 +24,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
 from pg_transfer.model.paligemma import PaliGemma
-from pg_transfer.process.replacing import clear, put
+from pg_transfer.process.replacing import new_folder, put
 from pg_transfer.training.damaged import CheckpointError, reading, require_parts
 from pg_transfer.training.shards import (
     WEIGHTS,
@@ -94,11 +94,7 @@ class FullySharded(ModelParallelStrategy):
                 self.checkpoint_io.save_checkpoint(checkpoint, path)
             self.barrier()
             return
-        unfinished = path.with_name(path.name + ".part")
-        if self.is_global_zero:
-            clear(unfinished)
-            unfinished.mkdir(parents=True)
-        self.barrier()
+        unfinished = Path(self.broadcast(str(new_folder(path)) if self.is_global_zero else ""))
         write_shard(
             unfinished, checkpoint_of_ours, rank=self.global_rank, processes=self.world_size
         )

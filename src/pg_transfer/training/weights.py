@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from pg_transfer.adapters.portable import readable
 from pg_transfer.model.checkpoint.names import POSITIONS
 from pg_transfer.model.paligemma import PaliGemma
+from pg_transfer.process.replacing import clear_unfinished
 from pg_transfer.process.whole_files import whole
 from pg_transfer.training.damaged import reading, require_base, require_parts
 from pg_transfer.training.shards import LIGHTNING, WEIGHTS, Shards, piece, read_rest, read_whole
@@ -216,6 +217,7 @@ class WholeFiles(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
     ) -> None:
         """Writes `checkpoint` to `path`."""
+        clear_unfinished(Path(path))
         with whole(Path(path)) as unfinished:
             torch.save(checkpoint, unfinished)
 
