@@ -94,6 +94,7 @@ ALLOWED = {
         "training running.parts running.settings running.watchers"
     ),
     "running.choices": "",
+    "running.claim": "process.processes",
     "running.evaluation": (
         "task project data.splits reporting.answers reporting.page reporting.record "
         "reporting.report process.console process.stopping training sources.run_settings "
@@ -111,7 +112,8 @@ ALLOWED = {
         "task reporting.scores_file process.console process.replacing process.secrecy "
         "process.whole_files "
         "process.stopping training planning sources.run_settings display display.preview tracking "
-        "running.assemble running.evaluation running.folder running.mixing running.settings"
+        "running.assemble running.claim running.evaluation running.folder running.mixing "
+        "running.settings"
     ),
     "running.watchers": "text process.stopping training display tracking running.parts",
     "check": (
