@@ -103,9 +103,10 @@ def composed(settings: list[str]) -> tuple[Search, DictConfig]:
         ValueError: a setting names one run, or does not fit.
     """
     from pg_transfer.planning.asked import AUTO
+    from pg_transfer.running.additions import refuse_additions
     from pg_transfer.running.mixing import with_components
     from pg_transfer.running.settings import refuse_odd_values, register_resolvers
-    from pg_transfer.training.recipe import Recipe
+    from pg_transfer.training.recipe import read_recipe
 
     for setting in settings:
         if setting.startswith(("run=", "hydra.sweep", "hydra.run", "hydra/sweeper")):
@@ -116,11 +117,12 @@ def composed(settings: list[str]) -> tuple[Search, DictConfig]:
         search = read_search(settings, GlobalHydra.instance().config_loader())
         configs = []
         for example in search.examples():
+            refuse_additions(example, "train")
             config = compose("train", overrides=["run=trial", *example])
             refuse_secrets(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
             configs.append(config)
             refuse_odd_values(with_components(config), left=AUTO)
-            Recipe(**OmegaConf.to_container(config.recipe, resolve=True))  # type: ignore[arg-type]
+            read_recipe(OmegaConf.to_container(config.recipe, resolve=True))  # type: ignore[arg-type]
     return search, configs[0]
 
 

@@ -194,6 +194,15 @@ RUNS = [
         program="evaluate.py",
     ),
     Fault(
+        "a setting that is added to an evaluation and that nothing reads",
+        nothing,
+        ("run=run", "+beam=2"),
+        "there is no setting beam, and nothing would read it (is it beams?); there are answers, "
+        "beams, checkpoint, compare, evaluation_batch, images, nucleus, on_error, page, pictured, "
+        "root, run, split, temperature, weights",
+        program="evaluate.py",
+    ),
+    Fault(
         "a task for an evaluation",
         nothing,
         ("run=run", "task=refcoco"),

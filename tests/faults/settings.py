@@ -21,6 +21,14 @@ SETTINGS = [
         "text_length, warmup, weight_decay",
     ),
     Fault(
+        "a setting that is added and that nothing reads",
+        whole,
+        (*ON_TEXTVQA, "+recipe.droput=0.1"),
+        "there is no setting recipe.droput, and nothing would read it (is it recipe.dropout?); in "
+        "recipe there are batch_size, beta2, clip_norm, dropout, epochs, freeze_language, "
+        "freeze_vision, label_smoothing, lr, text_length, warmup, weight_decay",
+    ),
+    Fault(
         "a task that does not exist",
         nothing,
         ("task=textvqua",),

@@ -34,7 +34,7 @@ from pg_transfer.running.watchers import Watchers, build_watchers
 from pg_transfer.task import Scores, Task
 from pg_transfer.training.data import TransferData
 from pg_transfer.training.module import TransferModule
-from pg_transfer.training.recipe import Recipe
+from pg_transfer.training.recipe import Recipe, read_recipe
 from pg_transfer.training.scoring import Headline, ScoreTask
 from pg_transfer.training.sharding import FullySharded
 from pg_transfer.training.tuning import read_tuning
@@ -131,7 +131,7 @@ def _assemble(
     requests: Requests | None,
 ) -> Run:
     refuse_odd_values(config)
-    recipe = Recipe(**OmegaConf.to_container(config.recipe, resolve=True))  # type: ignore[arg-type]
+    recipe = read_recipe(OmegaConf.to_container(config.recipe, resolve=True))  # type: ignore[arg-type]
     tuning = read_tuning(OmegaConf.to_container(config.tuning, resolve=True))  # type: ignore[arg-type]
     refuse_rounded_updates(tuning.parts(recipe), str(config.trainer.precision))
     decoding = Decoding(beams=config.beams, temperature=config.temperature, nucleus=config.nucleus)

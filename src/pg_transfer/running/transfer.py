@@ -20,6 +20,7 @@ from pg_transfer.process.secrecy import refuse_secrets
 from pg_transfer.process.stopping import Requests, Stopped
 from pg_transfer.process.whole_files import write_whole
 from pg_transfer.reporting.scores_file import read_scores
+from pg_transfer.running.additions import refuse_typed_additions
 from pg_transfer.running.assemble import Run, assemble
 from pg_transfer.running.claim import claimed
 from pg_transfer.running.evaluation import report_run
@@ -79,6 +80,7 @@ def train_and_score(config: DictConfig, folder: Path, requests: Requests) -> flo
     last = folder / "checkpoints" / LAST
     settle(last)
     require_one_folder(config)
+    refuse_typed_additions()
     resolved = resolve(config, folder)
     settle_sizes(resolved, folder)
     if resolved.preview:

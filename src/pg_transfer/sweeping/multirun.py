@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from pg_transfer.process.console import say
 from pg_transfer.project import ROOT
 from pg_transfer.reporting.scores_file import Score, read_scores
+from pg_transfer.running.additions import refuse_typed_additions
 from pg_transfer.sweeping.places import places
 from pg_transfer.sweeping.processes import Stopped, Work, run_trials
 from pg_transfer.sweeping.summary import show_summary, write_summary
@@ -80,6 +81,7 @@ def plan(
         folder = Path(own.hydra.sweep.dir) / str(own.hydra.sweep.subdir)
     finally:
         HydraConfig.instance().cfg = before
+    refuse_typed_additions(own.hydra)
     settings = list(own.hydra.overrides.task)
     if any(setting.startswith("run=") for setting in settings):
         raise ValueError(
