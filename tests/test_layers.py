@@ -86,23 +86,24 @@ ALLOWED = {
     ),
     "sweeping": (
         "project reporting.scores_file reporting.templates process.console process.whole_files "
-        "running.additions"
+        "running.additions running.judging running.mixing"
     ),
     "hydra_plugins": "sweeping",
     "running": "",
     "running.additions": "",
     "running.assemble": (
         "task data.release data.splits model process.console process.stopping reporting.answers "
-        "training running.parts running.settings running.watchers"
+        "training running.judging running.parts running.settings running.watchers"
     ),
     "running.choices": "",
     "running.claim": "process.processes",
     "running.evaluation": (
         "task project data.splits reporting.answers reporting.page reporting.record "
         "reporting.report process.console process.stopping training sources.run_settings "
-        "running.assemble running.mixing running.parts"
+        "running.assemble running.judging running.mixing running.parts"
     ),
     "running.folder": "project process.console process.processes sources.run_settings",
+    "running.judging": "data.splits",
     "running.mixing": "",
     "running.parts": (
         "task text model process.console process.launching training sources.loading "
@@ -139,7 +140,7 @@ ALLOWED = {
     ),
     "sweep": (
         "project process.console process.secrecy process.whole_files training planning sweeping "
-        "running.additions running.mixing running.settings"
+        "running.additions running.judging running.mixing running.settings"
     ),
 }
 

@@ -160,6 +160,15 @@ PROGRAMS = [
         program="-m pg_transfer.sweep",
     ),
     Fault(
+        "a sweep whose trials are compared by what they know by heart",
+        nothing,
+        ("task=textvqa", "recipe.lr=1e-6,3e-6"),
+        "the trials would be compared by scores of 'train[:5120]', which is learnt from "
+        "('train+val'): they tell how much is known by heart, not what is better. Hold data out "
+        "with final_split=false",
+        program="-m pg_transfer.sweep",
+    ),
+    Fault(
         "a sweep over a value that cannot be",
         nothing,
         ("task=textvqa", "recipe.lr=1e-5,fast"),

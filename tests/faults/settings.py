@@ -133,6 +133,14 @@ SETTINGS = [
         "validations=9 is not between 1 and 2 updates",
     ),
     Fault(
+        "an end of training by what is known by heart",
+        whole,
+        ("task=textvqa", "validations=2", "patience=1"),
+        "patience=1 would end the training by scores of 'train[:5120]', which is learnt from "
+        "('train+val'): they tell how much is known by heart, not what is better. Hold data out "
+        "with final_split=false",
+    ),
+    Fault(
         "a dropout of more than one",
         whole,
         (*ON_TEXTVQA, "recipe.dropout=1.5"),

@@ -18,6 +18,7 @@ from pg_transfer.model.decoding import Decoding
 from pg_transfer.process.console import say
 from pg_transfer.process.stopping import Requests
 from pg_transfer.reporting.answers import read_answers
+from pg_transfer.running.judging import learnt_by_heart
 from pg_transfer.running.parts import (
     build_data,
     build_model,
@@ -131,6 +132,10 @@ def _assemble(
     requests: Requests | None,
 ) -> Run:
     refuse_odd_values(config)
+    learns = checkpoint is None
+    patience = config.get("patience")
+    if learns and patience is not None and (learnt := learnt_by_heart(config)):
+        raise ValueError(f"patience={patience} would end the training by {learnt}")
     recipe = read_recipe(OmegaConf.to_container(config.recipe, resolve=True))  # type: ignore[arg-type]
     tuning = read_tuning(OmegaConf.to_container(config.tuning, resolve=True))  # type: ignore[arg-type]
     refuse_rounded_updates(tuning.parts(recipe), str(config.trainer.precision))
@@ -140,7 +145,6 @@ def _assemble(
         say(finding)
     tokenizer = read_tokenizer(config)
     data = build_data(config, task, tokenizer, recipe)
-    learns = checkpoint is None
     if learns:
         read_learnt(data, recipe)
     report, remarks = read_reported(config, data, learns=learns)

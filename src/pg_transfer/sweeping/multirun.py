@@ -18,6 +18,8 @@ from pg_transfer.process.console import say
 from pg_transfer.project import ROOT
 from pg_transfer.reporting.scores_file import Score, read_scores
 from pg_transfer.running.additions import refuse_typed_additions
+from pg_transfer.running.judging import learnt_by_heart
+from pg_transfer.running.mixing import with_components
 from pg_transfer.sweeping.places import places
 from pg_transfer.sweeping.processes import Stopped, Work, run_trials
 from pg_transfer.sweeping.summary import show_summary, write_summary
@@ -55,6 +57,9 @@ def launch_batch(
     setup_globals()
     sweep = Path(config.hydra.sweep.dir)
     planned = [plan(context, config, list(one), first + row) for row, one in enumerate(batch)]
+    for learnt in dict.fromkeys(learnt_by_heart(with_components(own)) for own, _ in planned):
+        if learnt:
+            say(f"note: the trials are compared by {learnt}")
     foreman = Batch([work for _, work in planned])
     try:
         run_trials(foreman, places(parallel, planned[0][0]))
