@@ -6,6 +6,7 @@ import hydra
 from omegaconf import DictConfig
 
 from pg_transfer.process.console import quiet_libraries, reports_errors
+from pg_transfer.running.additions import refuse_typed_additions
 from pg_transfer.running.settings import register_resolvers
 
 register_resolvers()
@@ -19,6 +20,7 @@ def main(config: DictConfig) -> None:
     from pg_transfer.running.evaluation import evaluate
 
     quiet_libraries()  # importing Lightning has made it talkative
+    refuse_typed_additions()
     evaluate(config)
 
 

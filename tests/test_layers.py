@@ -83,22 +83,27 @@ ALLOWED = {
         "training.metrics_log training.scoring"
     ),
     "sweeping": (
-        "project reporting.scores_file reporting.templates process.console process.whole_files"
+        "project reporting.scores_file reporting.templates process.console process.whole_files "
+        "running.additions running.judging running.mixing"
     ),
     "hydra_plugins": "sweeping",
     "running": "",
+    "running.additions": "",
     "running.assemble": (
         "task data.release data.splits model process.console process.launching process.stopping "
-        "reporting.answers training running.parts running.settings running.watchers"
+        "reporting.answers training running.judging running.parts running.settings "
+        "running.watchers"
     ),
     "running.choices": "",
+    "running.claim": "process.processes",
     "running.devices": "process.processes training",
     "running.evaluation": (
         "task project data.splits reporting.answers reporting.page reporting.record "
         "reporting.report process.console process.stopping training sources.run_settings "
-        "running.assemble running.devices running.mixing running.parts"
+        "running.assemble running.devices running.judging running.mixing running.parts"
     ),
     "running.folder": "project process.console process.processes sources.run_settings",
+    "running.judging": "data.splits",
     "running.mixing": "",
     "running.parts": (
         "task text model process.console process.launching training sources.loading "
@@ -110,12 +115,13 @@ ALLOWED = {
         "task reporting.scores_file process.console process.replacing process.secrecy "
         "process.whole_files "
         "process.stopping training planning sources.run_settings display display.preview tracking "
-        "running.assemble running.evaluation running.folder running.mixing running.settings"
+        "running.additions running.assemble running.claim running.evaluation running.folder "
+        "running.mixing running.settings"
     ),
     "running.watchers": "text process.stopping training display tracking running.parts",
     "check": (
         "task project data.release data.splits text reporting.answers checking process.console "
-        "process.whole_files running.mixing running.parts running.settings"
+        "process.whole_files running.additions running.mixing running.parts running.settings"
     ),
     "command": "project",
     "consolidate": "process.console training",
@@ -133,7 +139,7 @@ ALLOWED = {
     ),
     "sweep": (
         "project process.console process.secrecy process.whole_files training planning sweeping "
-        "running.mixing running.settings"
+        "running.additions running.judging running.mixing running.settings"
     ),
 }
 
@@ -144,8 +150,9 @@ RESERVED = {
         "running.watchers"
     ),
     "hydra": (
-        "sweeping.multirun sweeping.search process.console process.launching running.folder "
-        "running.mixing running.parts running.transfer check hydra_plugins plan sweep"
+        "sweeping.multirun sweeping.search process.console process.launching running.additions "
+        "running.folder running.mixing running.parts running.transfer check hydra_plugins plan "
+        "sweep"
     ),
     "optuna": "sweeping.study",
     "matplotlib": "sweeping.plot",

@@ -175,6 +175,20 @@ def test_what_two_on_two_nodes_have_learnt_is_scored_by_one(data: Path) -> None:
     assert answers.read_text() == told
 
 
+@pytest.mark.slow
+def test_runs_that_are_started_in_the_same_second_have_a_folder_each(data: Path) -> None:
+    century = "run=of-${now:%C}"  # names the same folder for longer than a second
+    first = started(data, century, "recipe.epochs=2000")
+    wait_for(first, lambda: (data / "of-20" / "config.yaml").exists())
+    finished(data, century, *TWO)  # both of whose processes have to know the folder
+    assert first.poll() is None
+    first.send_signal(signal.SIGTERM)
+    assert first.communicate(timeout=120) and first.returncode == 143
+    assert lines(data / "of-20-2" / "metrics.csv") > 60
+    assert (data / "of-20-2" / "report.json").exists() and not (data / "of-20-2/.running").exists()
+    assert not (data / "of-20" / "report.json").exists()
+
+
 def wait_for(process: subprocess.Popen[str], sight: Callable[[], bool]) -> None:
     until = time.monotonic() + 60
     while not sight():

@@ -37,6 +37,7 @@ from pg_transfer.process.console import (
 from pg_transfer.process.whole_files import write_whole
 from pg_transfer.project import CONF, ROOT
 from pg_transfer.reporting.answers import file_name
+from pg_transfer.running.additions import refuse_additions
 from pg_transfer.running.mixing import with_components
 from pg_transfer.task import Example, Task
 from pg_transfer.text.tokenizer import Tokenizer
@@ -105,6 +106,7 @@ def composed(settings: Sequence[str]) -> DictConfig:
 
     register_resolvers()
     with initialize_config_dir(str(CONF), version_base=None):
+        refuse_additions(settings, "train")
         return with_components(compose("train", overrides=["run=null", *settings]))
 
 

@@ -13,6 +13,7 @@ import json
 import shlex
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +37,9 @@ from pg_transfer.sweeping.trials import Trial, joined_settings
 
 SEARCH = "search.json"
 """What is searched and how, in the sweep's folder."""
+
+REPEATED = {"seed", "task"}
+"""What differs where nothing is chosen: a run is repeated, or there are several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,10 @@ def sweep(options: Namespace) -> None:
     quiet_libraries()
     folder = options.to or Path("runs/sweeps") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
     asked = read_asked(folder, options)
-    search, config = composed(asked.settings)
+    search, configs = composed(asked.settings)
     plan = fitting(asked.plan, search)
-    room = places(options.parallel, config)
+    require_held_out(configs, search)
+    room = places(options.parallel, configs[0])
     folder.mkdir(parents=True, exist_ok=True)
     with lock(folder, "a sweep"):
         save_asked(folder, Asked(asked.settings, plan))
@@ -94,8 +99,8 @@ def command(trial: Trial) -> list[str]:
     return [sys.executable, str(ROOT / "train.py"), *settings, f"run={quoted(str(trial.folder))}"]
 
 
-def composed(settings: list[str]) -> tuple[Search, DictConfig]:
-    """What is to be searched, and the configuration of a trial.
+def composed(settings: list[str]) -> tuple[Search, list[DictConfig]]:
+    """What is to be searched, and configurations of trials.
 
     Every value is tried, so that a wrong one is told before any trial.
 
@@ -103,9 +108,10 @@ def composed(settings: list[str]) -> tuple[Search, DictConfig]:
         ValueError: a setting names one run, or does not fit.
     """
     from pg_transfer.planning.asked import AUTO
+    from pg_transfer.running.additions import refuse_additions
     from pg_transfer.running.mixing import with_components
     from pg_transfer.running.settings import refuse_odd_values, register_resolvers
-    from pg_transfer.training.recipe import Recipe
+    from pg_transfer.training.recipe import read_recipe
 
     for setting in settings:
         if setting.startswith(("run=", "hydra.sweep", "hydra.run", "hydra/sweeper")):
@@ -116,12 +122,13 @@ def composed(settings: list[str]) -> tuple[Search, DictConfig]:
         search = read_search(settings, GlobalHydra.instance().config_loader())
         configs = []
         for example in search.examples():
+            refuse_additions(example, "train")
             config = compose("train", overrides=["run=trial", *example])
             refuse_secrets(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
-            configs.append(config)
-            refuse_odd_values(with_components(config), left=AUTO)
-            Recipe(**OmegaConf.to_container(config.recipe, resolve=True))  # type: ignore[arg-type]
-    return search, configs[0]
+            configs.append(with_components(config))
+            refuse_odd_values(configs[-1], left=AUTO)
+            read_recipe(OmegaConf.to_container(config.recipe, resolve=True))  # type: ignore[arg-type]
+    return search, configs
 
 
 def fitting(plan: Plan, search: Search) -> Plan:
@@ -151,6 +158,17 @@ def fitting(plan: Plan, search: Search) -> Plan:
             "out to try all combinations, or sweep each task on its own"
         )
     return plan
+
+
+def require_held_out(configs: Sequence[DictConfig], search: Search) -> None:
+    """Raises ValueError if settings would be chosen by scores of what is learnt from."""
+    from pg_transfer.running.judging import learnt_by_heart
+
+    learnt = next(filter(None, map(learnt_by_heart, configs)), "")
+    if learnt and not search.dimensions.keys() <= REPEATED:
+        raise ValueError(f"the trials would be compared by {learnt}")
+    if learnt:
+        say(f"note: the trials are compared by {learnt}")
 
 
 def described(search: Search, plan: Plan) -> str:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import pytest
 
-from pg_transfer.data.splits import Splits, choose_reported, remarks_on, select
+from pg_transfer.data.splits import Splits, choose_reported, is_part, remarks_on, select
 from pg_transfer.task import Answer, Example, Scores, Task
 
 
@@ -54,6 +54,24 @@ def test_slices_take_from_the_whole_file_and_always_the_same() -> None:
     assert max(chosen) > 60 and min(chosen) < 40
     backwards = select("train[:20]", lambda name: read(name)[::-1])
     assert [example.id for example in backwards] == ids("train[:20]")
+
+
+@pytest.mark.parametrize(
+    ("split", "whole", "is_one"),
+    [
+        ("val", "train+val", True),
+        ("train[:5120]", "train + val", True),
+        ("train+val[:5]", "val+train", True),
+        ("train[:5]", "train[:5]+val", True),
+        ("val", "train", False),
+        ("train[-2%:]", "train[:98%]+restval", False),
+        ("train", "train[:98%]", False),
+        ("train+test", "train+val", False),
+        ("refcoco/val", "train", False),
+    ],
+)
+def test_a_part_of_another_is_told_by_names(split: str, whole: str, is_one: bool) -> None:
+    assert is_part(split, of=whole) == is_one
 
 
 @pytest.mark.parametrize("expression", ["train[", "train[5]", "train[:1.5%]", "", "train+", "[:3]"])

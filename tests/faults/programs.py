@@ -121,6 +121,14 @@ PROGRAMS = [
         program="-m pg_transfer.plan",
     ),
     Fault(
+        "a plan with a setting that is added and that nothing reads",
+        nothing,
+        ("task=textvqa", "+model.wieghts=runs/mine"),
+        "there is no setting model.wieghts, and nothing would read it (is it model.weights?); in "
+        "model there are mask_codec, rematerialise, resample, size, tokenizer, weights",
+        program="-m pg_transfer.plan",
+    ),
+    Fault(
         "a plan by the speed of a run whose log is damaged",
         trained(file("run/metrics.csv", b"images_per_second,peak_memory_gb\nfast,1\n")),
         ("task=textvqa", "model=tiny", "--measured", "run"),
@@ -164,6 +172,24 @@ PROGRAMS = [
         nothing,
         ("task=textvqa", "recipe.lr=interval(0, inf)", "--trials", "3"),
         "recipe.lr=interval(0, inf): both ends have to be finite numbers",
+        program="-m pg_transfer.sweep",
+    ),
+    Fault(
+        "a sweep over a setting that there is not",
+        nothing,
+        ("task=shapes", "+recipe.momentum=0.9,0.99"),
+        "there is no setting recipe.momentum, and nothing would read it; in recipe there are "
+        "batch_size, beta2, clip_norm, dropout, epochs, freeze_language, freeze_vision, "
+        "label_smoothing, lr, text_length, warmup, weight_decay",
+        program="-m pg_transfer.sweep",
+    ),
+    Fault(
+        "a sweep whose trials are compared by what they know by heart",
+        nothing,
+        ("task=textvqa", "recipe.lr=1e-6,3e-6"),
+        "the trials would be compared by scores of 'train[:5120]', which is learnt from "
+        "('train+val'): they tell how much is known by heart, not what is better. Hold data out "
+        "with final_split=false",
         program="-m pg_transfer.sweep",
     ),
     Fault(

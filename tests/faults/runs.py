@@ -13,7 +13,21 @@ from tests.faults.broken_runs import (
     with_nan,
 )
 from tests.faults.fault import Fault
-from tests.faults.making import ON_TEXTVQA, also, file, link, nothing, refcoco, whole
+from tests.faults.making import (
+    ON_TEXTVQA,
+    also,
+    edited,
+    file,
+    link,
+    nothing,
+    refcoco,
+    whole,
+)
+
+BACK = (
+    "The schedule and the order of a run depend on all of them: put the data back as it was, or "
+    "begin anew in another folder, run=..."
+)
 
 RUNS = [
     Fault(
@@ -43,6 +57,25 @@ RUNS = [
         (*ON_TEXTVQA,),
         "run/checkpoints/last.ckpt is no checkpoint of a run of ours, or a damaged one …; "
         "take it away, or put a whole one in its place",
+    ),
+    Fault(
+        "a run that goes on with fewer examples",
+        trained(edited("TextVQA_0.5.1_train.json", lambda content: content["data"].pop())),
+        (*ON_TEXTVQA,),
+        "the checkpoint to go on from was trained on other data: 4 examples of 'train' there, and "
+        f"3 now. {BACK}",
+    ),
+    Fault(
+        "a run that goes on with other questions",
+        trained(
+            edited(
+                "TextVQA_0.5.1_train.json",
+                lambda content: content["data"][1].update(question="what else?"),
+            )
+        ),
+        (*ON_TEXTVQA,),
+        "the checkpoint to go on from was trained on other data: as many examples of 'train', 4, "
+        f"but not the same ones in the same order. {BACK}",
     ),
     Fault(
         "a damaged log to go on with",
@@ -191,6 +224,15 @@ RUNS = [
         ("run=3",),
         "run=3 is no name; a name that looks like a number needs quotes and the shell's: "
         "'run=\"3\"'",
+        program="evaluate.py",
+    ),
+    Fault(
+        "a setting that is added to an evaluation and that nothing reads",
+        nothing,
+        ("run=run", "+beam=2"),
+        "there is no setting beam, and nothing would read it (is it beams?); there are answers, "
+        "beams, checkpoint, compare, evaluation_batch, images, nucleus, on_error, page, pictured, "
+        "root, run, split, temperature, weights",
         program="evaluate.py",
     ),
     Fault(

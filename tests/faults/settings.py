@@ -29,6 +29,14 @@ SETTINGS = [
         "or say trainer.num_nodes=1",
     ),
     Fault(
+        "a setting that is added and that nothing reads",
+        whole,
+        (*ON_TEXTVQA, "+recipe.droput=0.1"),
+        "there is no setting recipe.droput, and nothing would read it (is it recipe.dropout?); in "
+        "recipe there are batch_size, beta2, clip_norm, dropout, epochs, freeze_language, "
+        "freeze_vision, label_smoothing, lr, text_length, warmup, weight_decay",
+    ),
+    Fault(
         "a task that does not exist",
         nothing,
         ("task=textvqua",),
@@ -131,6 +139,14 @@ SETTINGS = [
         whole,
         (*ON_TEXTVQA, "validations=9"),
         "validations=9 is not between 1 and 2 updates",
+    ),
+    Fault(
+        "an end of training by what is known by heart",
+        whole,
+        ("task=textvqa", "validations=2", "patience=1"),
+        "patience=1 would end the training by scores of 'train[:5120]', which is learnt from "
+        "('train+val'): they tell how much is known by heart, not what is better. Hold data out "
+        "with final_split=false",
     ),
     Fault(
         "a dropout of more than one",

@@ -209,3 +209,16 @@ def test_a_checkpoint_is_scored_where_the_training_data_are_not(
         "it is not known which of these images were trained on: no files of val"
     ]
     assert report["splits"]["test"]["total"]["ours"] == 12
+
+
+@pytest.mark.slow
+def test_weights_that_were_chosen_by_what_they_learnt_are_told(tmp_path: Path) -> None:
+    run = short_run(tmp_path)
+    OmegaConf.save(composed("train", f"run={tmp_path}", *SHORT), tmp_path / CONFIG)
+    keep_tokenizer(run.data.reader.tokenizer.path, tmp_path)
+    run.trainer.fit(run.module, run.data)
+    said = "these weights were chosen by scores of 'val', which is learnt from ('val'): "
+    for checkpoint, is_chosen in (("last", False), ("best", True)):
+        evaluate(composed("evaluate", f"run={tmp_path}", f"checkpoint={checkpoint}", "page=0"))
+        report = json.loads((tmp_path / f"report-{checkpoint}.json").read_text())
+        assert any(note.startswith(said) for note in report["notes"]) == is_chosen

@@ -10,7 +10,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.running import folder as module
-from pg_transfer.running.folder import require_one_folder, require_same_run
+from pg_transfer.running.folder import is_named_by_clock, require_one_folder, require_same_run
 
 SETTINGS = {
     "recipe": {"lr": 1e-5, "batch_size": 256}, "micro_batch": 8, "workers": 4, "page": 1000,
@@ -59,25 +59,43 @@ def test_another_run_is_refused(run: Path, change: str) -> None:
         require_same_run(run, settings(change, "page=0"))
 
 
+CLOCK = "runs/shapes-84/${now:%Y-%m-%d_%H-%M-%S}"
+
+
+def given_to_hydra(monkeypatch: pytest.MonkeyPatch, *hydra: str, mode: str = "RUN") -> None:
+    overrides = OmegaConf.create({"hydra": [*hydra]})
+    given = SimpleNamespace(overrides=overrides, mode=RunMode[mode])
+    monkeypatch.setattr(module.HydraConfig, "get", lambda: given)
+
+
 @pytest.mark.parametrize(
-    ("count", "task", "hydra", "is_sweep", "is_fit"),
+    ("run", "hydra", "mode", "is_clock"),
     [
-        (1, ["task=shapes"], [], False, True),
-        (2, ["task=shapes"], [], False, False),
-        (2, ["run=runs/a"], [], False, True),
-        (2, [], ["hydra.run.dir=runs/a"], False, True),
-        (2, ["task=shapes"], [], True, True),  # which submitit has given a folder
+        (CLOCK, [], "RUN", True),
+        ("runs/a", [], "RUN", False),
+        (CLOCK, ["hydra.run.dir=runs/a"], "RUN", False),  # as Lightning starts others
+        (CLOCK, ["hydra.run.dir=runs/${recipe.lr}"], "RUN", False),
+        (CLOCK, [], "MULTIRUN", False),  # hydra.sweep.dir is what counts then
     ],
 )
-def test_processes_from_outside_share_a_folder_that_was_named(
-    count: int, task: list[str], hydra: list[str], is_sweep: bool, is_fit: bool, monkeypatch
+def test_a_folder_is_named_by_the_clock_or_by_the_user(
+    run: str, hydra: list[str], mode: str, is_clock: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mode = RunMode.MULTIRUN if is_sweep else RunMode.RUN
-    given = SimpleNamespace(overrides=SimpleNamespace(task=task, hydra=hydra), mode=mode)
-    monkeypatch.setattr(module.HydraConfig, "get", lambda: given)
+    given_to_hydra(monkeypatch, *hydra, mode=mode)
+    assert is_named_by_clock(OmegaConf.create({"run": run})) == is_clock
+
+
+@pytest.mark.parametrize(
+    ("count", "run", "is_fit"), [(1, CLOCK, True), (2, CLOCK, False), (2, "runs/a", True)]
+)
+def test_processes_from_outside_share_a_folder_that_was_named(
+    count: int, run: str, is_fit: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_to_hydra(monkeypatch)
     monkeypatch.setattr(module, "started_from_outside", lambda: count)
+    config = OmegaConf.create({"run": run})
     if is_fit:
-        require_one_folder()
+        require_one_folder(config)
     else:
         with pytest.raises(ValueError, match=r"2 processes .* name one for all of them with run="):
-            require_one_folder()
+            require_one_folder(config)

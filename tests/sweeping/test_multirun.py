@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from pg_transfer.reporting.scores_file import read_scores
+from pg_transfer.sweep import composed, require_held_out
 from tests.faults.commands import call
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +24,9 @@ SHORT = [
     "recipe.batch_size=8", "micro_batch=2", "evaluation_batch=64", "validations=1", "page=0",
     "pictured=0", "score_before=false", "trainer=cpu", "trainer.log_every_n_steps=1", "workers=0",
 ]  # fmt: skip
+
+HELD_OUT = ["splits.train=test", "recipe.epochs=0.1875"]
+"""Of 512 shapes the same twelve updates, so that settings may be chosen by val."""
 
 
 def multirun(folder: Path, *settings: str) -> subprocess.CompletedProcess[str]:
@@ -45,6 +49,8 @@ def test_devices_of_a_trial_learn_together_and_a_failed_one_does_not_stop_the_re
     done = multirun(tmp_path, "recipe.lr=2e-3", "trainer.devices=1,3,2")
     # Batches of 8 in micro-batches of 2 cannot be shared by 3; the others have the same losses.
     assert done.returncode == 1 and "error: trial 1:" in done.stderr
+    told = "note: the trials are compared by scores of 'val', which is learnt from ('val'): "
+    assert done.stdout.count(told) == 1
     sweep = tmp_path / "sweep"
     assert losses(sweep / "0") == pytest.approx(losses(sweep / "2"), rel=1e-4)
     rows = json.loads((sweep / "sweep.json").read_text())["trials"]
@@ -88,8 +94,8 @@ def test_the_folder_of_one_run_is_not_taken_for_a_sweep(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_optuna_leads_real_runs(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pg_transfer.sweep", *SHORT, "--to", "sweep", "--trials", "2",
-         "recipe.lr=tag(log, interval(1e-4, 1e-2))", "--parallel", "2"],
+        [sys.executable, "-m", "pg_transfer.sweep", *SHORT, *HELD_OUT, "--to", "sweep",
+         "--trials", "2", "recipe.lr=tag(log, interval(1e-4, 1e-2))", "--parallel", "2"],
         cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True,
     )  # fmt: skip
@@ -119,6 +125,17 @@ def test_a_sweep_that_cannot_be_is_refused(
     ended = call("src/pg_transfer/sweep.py", words, tmp_path)
     assert (ended.code, list(tmp_path.iterdir())) == (1, [])
     assert complaint in ended.message
+
+
+def test_repetitions_choose_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    search, configs = composed(["task=textvqa", "seed=0,1"])
+    require_held_out(configs, search)
+    assert "note: the trials are compared by scores of 'train[:5120]'" in capsys.readouterr().out
+    search, configs = composed(["task=textvqa", "seed=0,1", "recipe.lr=1e-6,3e-6"])
+    with pytest.raises(ValueError, match=r"compared by scores of 'train\[:5120\]'"):
+        require_held_out(configs, search)
+    search, configs = composed(["task=textvqa", "final_split=false", "recipe.lr=1e-6,3e-6"])
+    require_held_out(configs, search)
 
 
 def test_an_unknown_option_is_a_wrong_use(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ import torch
 from pg_transfer.model.config import SIZES
 from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.training.optimizer import adamw, clip_gradients
-from pg_transfer.training.recipe import Recipe
+from pg_transfer.training.recipe import Recipe, read_recipe
 from pg_transfer.training.tuning import FULL
 
 RECIPE = Recipe(
@@ -72,3 +72,13 @@ def test_clipping_has_no_epsilon() -> None:
     assert parameters[1].grad.tolist() == [4.0]
     assert float(clip_gradients(parameters, 1.0)) == 5.0
     assert torch.equal(parameters[1].grad, torch.tensor([4.0]) * torch.tensor(0.2))
+
+
+def test_a_recipe_is_read_from_a_table_of_all_its_lines() -> None:
+    table = asdict(RECIPE)
+    assert read_recipe(table) == RECIPE
+    with pytest.raises(ValueError, match=r"no setting recipe\.rate; in recipe there are batch_siz"):
+        read_recipe(table | {"rate": 1e-5})
+    del table["lr"], table["beta2"]  # of which the last has a default
+    with pytest.raises(ValueError, match=r"recipe\.lr is missing"):
+        read_recipe(table)

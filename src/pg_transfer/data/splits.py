@@ -53,6 +53,16 @@ def _part(part: str, read: Callable[[str], Sequence[Example]]) -> Sequence[Examp
     )
 
 
+def is_part(split: str, *, of: str) -> bool:
+    """Whether all examples of one expression are in another, by the names of splits alone.
+
+    They are where the other has the same slice, or all of the split that it is one of.
+    """
+    there = {part.strip() for part in of.split("+")}
+    parts = [part.strip() for part in split.split("+")]
+    return all(part in there or part.partition("[")[0] in there for part in parts)
+
+
 def _bound(text: str | None, count: int) -> int | None:
     """A place in a list; percentages go to the nearest one."""
     if text is None or not text.endswith("%"):

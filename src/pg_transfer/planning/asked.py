@@ -15,7 +15,7 @@ from pg_transfer.model.config import released
 from pg_transfer.planning.blocks import fewest, quickest
 from pg_transfer.planning.rehearsal import Demand, Update, rehearse
 from pg_transfer.planning.room import Device, cuts, gb, largest
-from pg_transfer.training.recipe import Recipe
+from pg_transfer.training.recipe import read_recipe
 from pg_transfer.training.sharding import FullySharded
 from pg_transfer.training.tuning import Tuning, read_tuning
 
@@ -31,7 +31,7 @@ def update_of(config: DictConfig) -> Update:
         ValueError: settings that do not fit each other, or that cannot be planned for.
     """
     settings = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
-    recipe, trainer = Recipe(**settings["recipe"]), settings["trainer"]
+    recipe, trainer = read_recipe(settings["recipe"]), settings["trainer"]
     strategy, again = trainer["strategy"], settings["model"]["rematerialise"]
     shares_weights = isinstance(strategy, dict) and strategy["_target_"].endswith(SHARED)
     if not shares_weights and (not isinstance(strategy, str) or "fsdp" in strategy):

@@ -35,6 +35,12 @@ def is_in_slurm() -> bool:
     return "SLURM_NTASKS" in os.environ or "SLURM_JOB_ID" in os.environ
 
 
+def is_first() -> bool:
+    """Whether this is the process that stands for its whole run, on all nodes."""
+    node = os.environ.get("NODE_RANK", os.environ.get("GROUP_RANK", "0"))
+    return rank() == 0 and node == "0"
+
+
 def started_from_outside() -> int:
     """How many processes torchrun or SLURM have started; 1 where neither has started this one."""
     if is_by_torchrun():

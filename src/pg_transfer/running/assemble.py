@@ -19,6 +19,7 @@ from pg_transfer.process.console import say
 from pg_transfer.process.launching import hear_while_meeting, require_processes
 from pg_transfer.process.stopping import Requests
 from pg_transfer.reporting.answers import read_answers
+from pg_transfer.running.judging import learnt_by_heart
 from pg_transfer.running.parts import (
     build_data,
     build_model,
@@ -36,7 +37,7 @@ from pg_transfer.running.watchers import Watchers, build_watchers
 from pg_transfer.task import Scores, Task
 from pg_transfer.training.data import TransferData
 from pg_transfer.training.module import TransferModule
-from pg_transfer.training.recipe import Recipe
+from pg_transfer.training.recipe import Recipe, read_recipe
 from pg_transfer.training.scoring import Headline, ScoreTask
 from pg_transfer.training.sharding import FullySharded
 from pg_transfer.training.tuning import read_tuning
@@ -133,7 +134,11 @@ def _assemble(
     requests: Requests | None,
 ) -> Run:
     refuse_odd_values(config)
-    recipe = Recipe(**OmegaConf.to_container(config.recipe, resolve=True))  # type: ignore[arg-type]
+    learns = checkpoint is None
+    patience = config.get("patience")
+    if learns and patience is not None and (learnt := learnt_by_heart(config)):
+        raise ValueError(f"patience={patience} would end the training by {learnt}")
+    recipe = read_recipe(OmegaConf.to_container(config.recipe, resolve=True))  # type: ignore[arg-type]
     tuning = read_tuning(OmegaConf.to_container(config.tuning, resolve=True))  # type: ignore[arg-type]
     refuse_rounded_updates(tuning.parts(recipe), str(config.trainer.precision))
     decoding = Decoding(beams=config.beams, temperature=config.temperature, nucleus=config.nucleus)
@@ -142,7 +147,6 @@ def _assemble(
         say(finding)
     tokenizer = read_tokenizer(config)
     data = build_data(config, task, tokenizer, recipe)
-    learns = checkpoint is None
     if learns:
         read_learnt(data, recipe)
     report, remarks = read_reported(config, data, learns=learns)

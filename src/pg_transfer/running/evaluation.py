@@ -19,11 +19,12 @@ from pg_transfer.reporting.record import Record, write_record
 from pg_transfer.reporting.report import NOTHING, Report, build_report, cells
 from pg_transfer.running.assemble import Run, assemble
 from pg_transfer.running.devices import found, scoring_trainer
+from pg_transfer.running.judging import learnt_by_heart
 from pg_transfer.running.mixing import move_data, move_images
 from pg_transfer.running.parts import build_task
 from pg_transfer.sources.run_settings import read_run_settings, require_parts
 from pg_transfer.task import Scores
-from pg_transfer.training.weights import CHECKPOINTS, SUFFIXES
+from pg_transfer.training.weights import BEST, CHECKPOINTS, SUFFIXES
 
 
 def evaluate(config: DictConfig) -> None:
@@ -78,6 +79,8 @@ def score(config: DictConfig, requests: Requests) -> None:
     if config.checkpoint in CHECKPOINTS:
         checkpoint = folder / "checkpoints" / CHECKPOINTS[config.checkpoint]
     run = assemble(settings, folder, checkpoint=checkpoint, requests=requests)
+    if checkpoint.name == BEST and (learnt := learnt_by_heart(settings)):
+        run.remarks.append(f"these weights were chosen by {learnt}")
     name = report_name(config, run.module.decoding.label)
     report_run(run, settings, {split: run.score(split) for split in run.report}, name=name)
 

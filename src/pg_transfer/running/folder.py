@@ -6,10 +6,11 @@ import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, read_write
 
 from pg_transfer.process.console import say
 from pg_transfer.process.processes import started_from_outside
@@ -30,15 +31,30 @@ FREE = (
     "trainer.log_every_n_steps",
 )  # fmt: skip
 
+CLOCK = "${now:"
+"""Hydra's for the time, in the names of folders."""
 
-def require_one_folder() -> None:
-    """Raises ValueError where each of several processes would name a folder by its own clock."""
+
+def is_named_by_clock(config: DictConfig) -> bool:
+    """Whether the folder of the run is named by the time, so that another would do as well."""
     if HydraConfig.get().mode == RunMode.MULTIRUN:
-        return  # a launcher of Hydra's names one folder for all tasks of a job
-    overrides = HydraConfig.get().overrides
-    given = any(one.startswith("run=") for one in overrides.task)
-    given |= any(one.startswith("hydra.run.dir=") for one in overrides.hydra)
-    if started_from_outside() > 1 and not given:
+        return False
+    given = OmegaConf.to_container(HydraConfig.get().overrides)  # OmegaConf would look up a ${...}
+    if any(one.startswith("hydra.run.dir=") for one in given["hydra"]):  # type: ignore[index, call-overload]
+        return False
+    return CLOCK in str(OmegaConf.to_container(config)["run"])  # type: ignore[index]
+
+
+def take_another(folder: Path) -> None:
+    """Has Hydra, whom Lightning asks for the folder of the processes that it starts, know this."""
+    settings = cast(DictConfig, HydraConfig.instance().cfg)
+    with read_write(settings.hydra):
+        settings.hydra.run.dir = settings.hydra.runtime.output_dir = str(folder)
+
+
+def require_one_folder(config: DictConfig) -> None:
+    """Raises ValueError where each of several processes would name a folder by its own clock."""
+    if started_from_outside() > 1 and is_named_by_clock(config):
         raise ValueError(
             f"{started_from_outside()} processes were started by torchrun or SLURM, and each would "
             f"write to a folder of its own: name one for all of them with run=runs/..., which also "

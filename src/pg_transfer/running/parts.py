@@ -147,11 +147,21 @@ def build_trainer(
     if learns:
         passes = accumulation(recipe.batch_size, config.micro_batch, trainer.world_size)
         trainer.accumulate_grad_batches = passes
-        trainer.val_check_interval = passes * (steps // config.validations)
+        trainer.val_check_interval = passes * updates_between(steps, config.validations)
         # A short run is followed as well.
         every = min(trainer.log_every_n_steps, max(1, steps // LEAST_LOGGED))  # type: ignore[attr-defined]
         trainer.log_every_n_steps = every  # type: ignore[attr-defined]
     return trainer
+
+
+def updates_between(steps: int, validations: int) -> int:
+    """The updates from one validation to the next, of a run of so many `steps`.
+
+    Of the intervals that make no more validations than are asked for, those that make the most of
+    them; and of these the longest, whose last validation is the closest to the end.
+    """
+    shortest = steps // (validations + 1) + 1
+    return steps // (steps // shortest)
 
 
 def refuse_sharded_bits(trainer: Trainer, tuning: Tuning) -> None:

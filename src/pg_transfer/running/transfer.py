@@ -20,14 +20,18 @@ from pg_transfer.process.secrecy import refuse_secrets
 from pg_transfer.process.stopping import Requests
 from pg_transfer.process.whole_files import write_whole
 from pg_transfer.reporting.scores_file import read_scores
+from pg_transfer.running.additions import refuse_typed_additions
 from pg_transfer.running.assemble import Run, assemble
+from pg_transfer.running.claim import claimed
 from pg_transfer.running.evaluation import report_run
 from pg_transfer.running.folder import (
+    is_named_by_clock,
     keep_tokenizer,
     remove_empty,
     require_one_folder,
     require_same_run,
     resume_command,
+    take_another,
     training_command,
 )
 from pg_transfer.running.mixing import with_components
@@ -59,25 +63,29 @@ def transfer(config: DictConfig) -> float | None:
         raise ValueError("run= has no name of a folder; leave it out, and the run gets one")
     folder = Path(HydraConfig.get().runtime.output_dir)
     with Requests(lambda stopped: end_stopped(stopped, resume_command(folder))) as requests:
-        return train_and_score(config, folder, requests)
+        try:
+            with claimed(folder, may_have_another=is_named_by_clock(config)) as claim:
+                if claim != folder:
+                    folder = claim
+                    take_another(folder)
+                return train_and_score(config, folder, requests)
+        finally:
+            remove_empty(folder)
 
 
 def train_and_score(config: DictConfig, folder: Path, requests: Requests) -> float | None:
     """See `transfer`."""
     last = folder / "checkpoints" / LAST
     settle(last)
-    try:
-        require_one_folder()
-        resolved = resolve(config, folder)
-        settle_sizes(resolved, folder)
-        if resolved.preview:
-            preview(resolved, folder)
-            return None
-        require_same_run(folder, resolved)
-        run = assemble(resolved, folder, requests=requests)
-    except BaseException:
-        remove_empty(folder)
-        raise
+    require_one_folder(config)
+    refuse_typed_additions()
+    resolved = resolve(config, folder)
+    settle_sizes(resolved, folder)
+    if resolved.preview:
+        preview(resolved, folder)
+        return None
+    require_same_run(folder, resolved)
+    run = assemble(resolved, folder, requests=requests)
     if run.task.request is not None:
         resolved.prompt = run.task.request  # the data chose it, and nobody else can tell it later
     if run.trainer.is_global_zero:

@@ -22,7 +22,7 @@ from pg_transfer.model.config import PaliGemmaConfig, released
 from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.sources.hub import hub_name, weights_folder
 from pg_transfer.sources.run_settings import CONFIG, read_run_settings, require_parts
-from pg_transfer.training.recipe import Recipe
+from pg_transfer.training.recipe import Recipe, read_recipe
 from pg_transfer.training.tuning import FULL, read_tuning
 from pg_transfer.training.weights import CHECKPOINTS, SUFFIXES, Base, fingerprint, read_weights
 
@@ -221,7 +221,7 @@ def trained_whole(path: Path) -> set[str]:
 
 
 def _recipe(settings: DictConfig) -> Recipe:
-    return Recipe(**cast(dict[str, Any], OmegaConf.to_container(settings.recipe)))
+    return read_recipe(cast(dict[str, Any], OmegaConf.to_container(settings.recipe)))
 
 
 def _checkpoint(path: Path, run: Path, asked: str) -> Path:

@@ -17,6 +17,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from pg_transfer.process.console import say
 from pg_transfer.project import ROOT
 from pg_transfer.reporting.scores_file import Score, read_scores
+from pg_transfer.running.additions import refuse_typed_additions
+from pg_transfer.running.judging import learnt_by_heart
+from pg_transfer.running.mixing import with_components
 from pg_transfer.sweeping.places import places
 from pg_transfer.sweeping.processes import Stopped, Work, run_trials
 from pg_transfer.sweeping.summary import show_summary, write_summary
@@ -54,6 +57,9 @@ def launch_batch(
     setup_globals()
     sweep = Path(config.hydra.sweep.dir)
     planned = [plan(context, config, list(one), first + row) for row, one in enumerate(batch)]
+    for learnt in dict.fromkeys(learnt_by_heart(with_components(own)) for own, _ in planned):
+        if learnt:
+            say(f"note: the trials are compared by {learnt}")
     foreman = Batch([work for _, work in planned])
     try:
         run_trials(foreman, places(parallel, planned[0][0]))
@@ -80,6 +86,7 @@ def plan(
         folder = Path(own.hydra.sweep.dir) / str(own.hydra.sweep.subdir)
     finally:
         HydraConfig.instance().cfg = before
+    refuse_typed_additions(own.hydra)
     settings = list(own.hydra.overrides.task)
     if any(setting.startswith("run=") for setting in settings):
         raise ValueError(

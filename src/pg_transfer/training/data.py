@@ -9,6 +9,7 @@ import signal
 import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from pg_transfer.training.lessons import Lessons, Prompts
 from pg_transfer.training.order import Order
 from pg_transfer.training.prepared_images import Room
 from pg_transfer.training.reader import Reader
+from pg_transfer.training.same_examples import digest_of_examples, require_same_examples
 from pg_transfer.training.streams import stream_of
 
 
@@ -192,6 +194,20 @@ class TransferData(LightningDataModule):
     def examples(self, split: str) -> Sequence[Example]:
         """The examples of `split`, read once; see `Splits.examples`."""
         return self.splits.examples(split)
+
+    @cached_property
+    def _learnt(self) -> dict[str, Any]:
+        """How many examples are learnt from, and their digest."""
+        examples = self.examples(self.train)
+        return {"count": len(examples), "digest": digest_of_examples(examples)}
+
+    def state_dict(self) -> dict[str, Any]:
+        """What tells the examples that are learnt from."""
+        return dict(self._learnt)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Raises ValueError if a run would go on with others; earlier versions did not tell."""
+        require_same_examples(state_dict, self._learnt, split=self.train)
 
     def make_room(self) -> list[Room]:
         """What it takes to keep the images that come again: to learn from, and to validate by.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
 
 KINDS = {"float": (int, float), "int": (int,), "bool": (bool,)}
 REFUSED = {
@@ -101,3 +103,21 @@ class Recipe:
         progress = min(max((step - warmup) / (steps - warmup), 0.0), 1.0)
         cosine = 0.5 * (1 + math.cos(math.pi * progress))
         return cosine * min(1.0, step / warmup) if warmup else cosine
+
+
+def read_recipe(settings: Mapping[str, Any]) -> Recipe:
+    """The recipe in a table of settings.
+
+    Raises:
+        ValueError: it lacks a line, has one more than a recipe has, or a value that cannot be.
+    """
+    lines = {field.name: field for field in fields(Recipe)}
+    for name in settings:
+        if name not in lines:
+            raise ValueError(
+                f"there is no setting recipe.{name}; in recipe there are {', '.join(sorted(lines))}"
+            )
+    for name, line in lines.items():
+        if name not in settings and line.default is MISSING:
+            raise ValueError(f"recipe.{name} is missing: a recipe needs a value for it")
+    return Recipe(**settings)
