@@ -51,6 +51,7 @@ ALLOWED = {
     "process": "",
     "process.console": "process.processes process.secrecy process.shortage process.stopping",
     "process.launching": "process.processes process.stopping",
+    "process.locking": "",
     "process.processes": "",
     "process.replacing": "",
     "process.secrecy": "",
@@ -67,7 +68,7 @@ ALLOWED = {
         "data.images data.json_texts text model segmentation process.secrecy training "
         "sources.loading"
     ),
-    "answering.answers_file": "process.whole_files answering training",
+    "answering.answers_file": "process.locking process.whole_files answering training",
     "answering.writing": "segmentation process.console process.whole_files answering",
     "sources": "",
     "sources.hub": "",
@@ -83,7 +84,7 @@ ALLOWED = {
         "training.metrics_log training.scoring"
     ),
     "sweeping": (
-        "project reporting.scores_file reporting.templates process.console process.whole_files "
+        "project reporting.scores_file reporting.templates process.console process.locking process.whole_files "
         "running.additions running.judging running.mixing"
     ),
     "hydra_plugins": "sweeping",
@@ -95,7 +96,7 @@ ALLOWED = {
         "running.watchers"
     ),
     "running.choices": "",
-    "running.claim": "process.processes",
+    "running.claim": "process.locking process.processes",
     "running.devices": "process.processes training",
     "running.evaluation": (
         "task project data.splits reporting.answers reporting.page reporting.record "

@@ -132,6 +132,7 @@ def test_a_file_system_without_locks_is_trained_on(
 def test_further_processes_of_a_run_are_in_its_folder(
     name: str, holder: Holder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")  # else SLURM's are those of a job's script
     monkeypatch.setenv(name, "1")
     with claimed(tmp_path / "run", may_have_another=False) as place:
         assert place == tmp_path / "run"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 from pg_transfer.answering.given_images import GivenImages, Request
 from pg_transfer.answering.manner import Manner
 from pg_transfer.answering.model import AnsweringModel
+from pg_transfer.process.locking import has_locked
 from pg_transfer.process.whole_files import write_whole
 from pg_transfer.training.answers_so_far import digest_of_weights
 
@@ -53,13 +53,11 @@ class AnswersFile:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._file = (self.folder / UNFINISHED).open("a+b")
         try:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not has_locked(self._file, with_children=True):
                 raise ValueError(
                     f"another process is writing answers to {self.folder}; choose another folder "
                     f"with --to, or wait for its end"
-                ) from None
+                )
             refuse_taken(self.folder)
             self._read()
             if self.rows:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import socket
 from collections.abc import Iterator
@@ -11,14 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from pg_transfer.process.locking import has_locked
 from pg_transfer.process.processes import is_first
 
 RUNNING = ".running"
 """Locked in the folder while a run is at work there; says which process that is."""
-
-TAKEN = (errno.EACCES, errno.EAGAIN)
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
-"""What a file system says that knows no locks: there a run goes on without."""
 
 
 @contextmanager
@@ -55,24 +50,14 @@ def claimed(folder: Path, *, may_have_another: bool) -> Iterator[Path]:
 
 
 def _locked(folder: Path) -> IO[str] | None:
-    """The file of the folder, locked by this process while it is open; None if it is another's.
-
-    A POSIX lock is not inherited: loading processes that outlive a killed run do not keep it. It
-    goes when the process closes the file, by whatever handle, so that nothing else opens it.
-    """
+    """The file of the folder, locked by this process while it is open; None if it is another's."""
     while True:
         folder.mkdir(parents=True, exist_ok=True)  # who had it may have removed it
         path = folder / RUNNING
         file = path.open("a+", encoding="utf-8")
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in NO_LOCKS:
-                return file
+        if not has_locked(file):
             file.close()
-            if error.errno in TAKEN:
-                return None
-            raise
+            return None
         if _is_at(path, file):
             file.truncate(0)
             file.write(f"process {os.getpid()} on host {socket.gethostname()}")

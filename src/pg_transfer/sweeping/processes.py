@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
 from pg_transfer.process.console import printable
+from pg_transfer.process.locking import has_locked
 from pg_transfer.reporting.scores_file import Score, read_scores
 from pg_transfer.sweeping.trials import OUTPUT, Trial
 
@@ -147,14 +147,12 @@ def lock(folder: Path, what: str) -> Iterator[IO[str]]:
         ValueError: it is held already.
     """
     with (folder / LOCK).open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not has_locked(file, with_children=True):
             raise ValueError(
                 f"{folder}: {what} is still at work, perhaps left over from a sweep that was "
                 f"killed (fuser {folder / LOCK} tells the process). Wait for it, or end it, and "
                 f"start again"
-            ) from error
+            )
         yield file
 
 
