@@ -84,8 +84,8 @@ ALLOWED = {
         "training.metrics_log training.scoring"
     ),
     "sweeping": (
-        "project reporting.scores_file reporting.templates process.console process.locking process.whole_files "
-        "running.additions running.judging running.mixing"
+        "project reporting.scores_file reporting.templates process.console process.locking "
+        "process.whole_files running.additions running.judging running.mixing"
     ),
     "hydra_plugins": "sweeping",
     "running": "",
