@@ -1,11 +1,11 @@
 """How many images a core prepares a second, and how many a GPU takes; and what keeping them saves.
 
-    python benchmarks/data_path.py [--images FOLDER] [--count 60] [--against PATH/images.py]
+    python benchmarks/data_path.py [--images FOLDER] [--count 60] [--against PATH/resizing.py]
                                    [--mfu 0.5] [--peak 989]
 
 Without a folder, it takes photographs that it makes up, of COCO's usual size. All is measured in
 one process, in seconds of the processor, so that other processes do not count; the best of three.
-`--against` measures another version of `pg_transfer/data/images.py` beside this one.
+`--against` measures another version of `pg_transfer/data/resizing.py` beside this one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, features
 
-from pg_transfer.data import images
+from pg_transfer.data import images, resizing
 from pg_transfer.model.config import PaliGemmaConfig, released
 from pg_transfer.task import Answer, Draw, Example, Scores, Task
 from pg_transfer.text.tokenizer import load_tokenizer
@@ -58,7 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=Path, help="a folder of JPEG files")
     parser.add_argument("--count", type=int, default=60)
-    parser.add_argument("--against", type=Path, help="another version of images.py")
+    parser.add_argument("--against", type=Path, help="another version of resizing.py")
     parser.add_argument("--mfu", type=float, default=0.5, help="of the GPU, assumed")
     parser.add_argument("--peak", type=float, default=989, help="TFLOP/s, bf16; of an H100 or H200")
     options = parser.parse_args()
@@ -81,11 +81,10 @@ def main() -> None:
 
 def stages(paths: Sequence[Path], against: Path | None) -> None:
     """Prints what each stage takes, for this version and another one."""
-    versions = {"ms": images} | ({"ms before": module(against)} if against else {})
+    versions = {"ms": resizing} | ({"ms before": module(against)} if against else {})
     print("| stage | " + " | ".join(versions) + (" | ratio |" if against else " |"))
     print("|---" + "|---:" * (len(versions) + bool(against)) + "|")
-    opens = [version.open_image for version in versions.values()]
-    row("decode", [best(partial(each, open_image, paths)) for open_image in opens], paths)
+    row("decode", [best(partial(each, images.open_image, paths))], paths)
     pixels = [images.open_image(path) for path in paths]
     for resolution in RESOLUTIONS:
         for antialias in (True, False):
@@ -170,7 +169,7 @@ def photographs(folder: Path, count: int) -> Path:
         picture = np.zeros((height, width, 3), np.float32)
         for scale in (4, 16, 64, 256, 1024):
             noise = random.random((2 + scale * height // 1024, 2 + scale * width // 1024, 3))
-            layer = images.resize(noise.astype(np.float32), (height, width), antialias=False)
+            layer = resizing.resize(noise.astype(np.float32), (height, width), antialias=False)
             picture += (layer - 0.5) * 300 / scale**0.28
         pixels = np.clip(picture + 128, 0, 255).astype(np.uint8)
         Image.fromarray(pixels).save(folder / f"{number:04}.jpg", quality=92)
@@ -178,7 +177,7 @@ def photographs(folder: Path, count: int) -> Path:
 
 
 def module(path: Path) -> ModuleType:
-    specification = importlib.util.spec_from_file_location("other_images", path)
+    specification = importlib.util.spec_from_file_location("other_resizing", path)
     assert specification and specification.loader
     other = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(other)

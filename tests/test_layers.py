@@ -23,6 +23,7 @@ ALLOWED = {
     "project": "",
     "data": "",
     "data.images": "",
+    "data.resizing": "",
     "data.json_texts": "",
     "data.packed_examples": "task",
     "data.refer": "data.safe_pickle segmentation.referring segmentation.run_lengths",
@@ -32,7 +33,7 @@ ALLOWED = {
     "text": "",
     "model": "",
     "adapters": "model",
-    "segmentation": "task data.images text metrics",
+    "segmentation": "task data.resizing text metrics",
     "metrics": "task text segmentation.instances segmentation.masks segmentation.scenes",
     "own_data": (
         "task data.images data.json_texts data.release segmentation.masks "
@@ -59,14 +60,14 @@ ALLOWED = {
     "process.stopping": "",
     "process.whole_files": "process.replacing",
     "training": (
-        "task data.images data.splits text model adapters reporting.answers reporting.page "
-        "reporting.record reporting.scores_file process.replacing process.shortage "
-        "process.stopping process.whole_files"
+        "task data.images data.resizing data.splits text model adapters reporting.answers "
+        "reporting.page reporting.record reporting.scores_file process.replacing "
+        "process.shortage process.stopping process.whole_files"
     ),
     "planning": "model adapters training process.shortage",
     "answering": (
-        "data.images data.json_texts text model segmentation process.secrecy training "
-        "sources.loading"
+        "data.images data.json_texts data.resizing text model segmentation process.secrecy "
+        "training sources.loading"
     ),
     "answering.answers_file": "process.locking process.whole_files answering training",
     "answering.writing": "segmentation process.console process.whole_files answering",

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pg_transfer.data.images import Head, open_image, read_head, read_image, resize
+from pg_transfer.data.images import Head, open_image, read_head, read_image
+from pg_transfer.data.resizing import resize
 
 # Outputs of tf.image.resize (cast to uint8 as big_vision does) on `made_up` images, named
 # <dtype>_<from>_<to>_aa<antialias>: sizes that do not divide each other, float32, single rows.

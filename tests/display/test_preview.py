@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pg_transfer.data import images
+from pg_transfer.data import images, resizing
 from pg_transfer.display.preview import MEANINGS
 
 ROOT = Path(__file__).parents[2]
@@ -92,7 +92,7 @@ def test_the_first_batch_is_shown_and_nothing_is_trained(folder: Path) -> None:
         encoded = re.search(r"data:image/png;base64,([^\"]+)", article)[1]
         pixels = np.asarray(Image.open(BytesIO(b64decode(encoded))))
         source = images.open_image(folder / f"{number}.png")
-        assert (pixels == images.resize(source, SIDE, antialias=True)).all()
+        assert (pixels == resizing.resize(source, SIDE, antialias=True)).all()
     assert windows[0] == windows[1] <= 81  # text_length, and the last target
 
 

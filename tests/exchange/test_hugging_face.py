@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from pg_transfer.answering.manner import Manner
 from pg_transfer.answering.model import AnsweringModel
-from pg_transfer.data.images import resize
+from pg_transfer.data.resizing import resize
 from pg_transfer.export import export
 from pg_transfer.model import config as sizes
 from pg_transfer.model.checkpoint.hugging_face_settings import write_settings

@@ -15,7 +15,7 @@ from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from pg_transfer.data import images
+from pg_transfer.data import images, resizing
 from pg_transfer.running.assemble import Run, assemble
 from pg_transfer.running.mixing import move_images, with_components
 from pg_transfer.running.settings import register_resolvers
@@ -139,7 +139,7 @@ def test_images_are_shrunk_as_their_task_has_it(tmp_path: Path, data: str) -> No
         example = reader.task.examples(f"{name}/val")[0]
         assert isinstance(example.image, Path)
         small = {
-            flag: images.resize(images.open_image(example.image), 28, antialias=flag)
+            flag: resizing.resize(images.open_image(example.image), 28, antialias=flag)
             for flag in (True, False)
         }
         assert (reader.lesson(example, Draw(0, example.id, 0))[0] == small[learnt]).all()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pg_transfer.data import images
+from pg_transfer.data import images, resizing
 from pg_transfer.task import Answer, Draw, Example, Scores, Task
 from pg_transfer.text.tokenizer import load_tokenizer
 from pg_transfer.training.batches import Batch
@@ -52,7 +52,7 @@ def test_training_and_evaluation_have_an_antialias_flag_each(
     ours = reader(tmp_path, train=train, evaluate=evaluate)
     (example,) = ours.task.examples("train")
     whole = images.open_image(example.image)
-    small = {flag: images.resize(whole, 8, antialias=flag) for flag in (True, False)}
+    small = {flag: resizing.resize(whole, 8, antialias=flag) for flag in (True, False)}
     assert not np.array_equal(small[True], small[False])
     lesson = Lessons(ours, [example], seed=0)[0, 0]
     np.testing.assert_array_equal(lesson.pixels, small[train])

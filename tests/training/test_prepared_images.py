@@ -9,13 +9,13 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pg_transfer.data import images
+from pg_transfer.data import images, resizing
 from pg_transfer.training import prepared_images
 from pg_transfer.training.prepared_images import PreparedImages
 
@@ -57,7 +57,7 @@ def filled(folder: Path, paths: Sequence[Path]) -> PreparedImages:
 
 
 def decoded(path: Path, *, side: int = SIDE, antialias: bool = True) -> np.ndarray:
-    return images.resize(READ(path).pixels, side, antialias=antialias)
+    return resizing.resize(READ(path).pixels, side, antialias=antialias)
 
 
 @pytest.fixture
@@ -155,14 +155,15 @@ def test_another_way_to_prepare_makes_all_of_them_anew(
     assert opened == photographs[:1]
 
 
+@pytest.mark.parametrize("code", [images, resizing])
 def test_the_way_to_prepare_is_known_by_its_code(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    code: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = prepared_images._method.__wrapped__()
     assert before == prepared_images._method.__wrapped__()
-    changed = tmp_path / "images.py"
-    changed.write_bytes(Path(images.__file__).read_bytes() + b"\n")
-    monkeypatch.setattr(images, "__file__", str(changed))
+    changed = tmp_path / "code.py"
+    changed.write_bytes(Path(str(code.__file__)).read_bytes() + b"\n")
+    monkeypatch.setattr(code, "__file__", str(changed))
     assert prepared_images._method.__wrapped__() != before
 
 

@@ -20,7 +20,7 @@ from omegaconf import DictConfig
 from pg_transfer.answering.given_images import Picture, pixels_of
 from pg_transfer.answering.manner import Manner
 from pg_transfer.answering.reply import Reply, read_reply
-from pg_transfer.data.images import resize
+from pg_transfer.data.resizing import resize
 from pg_transfer.model.decoding import Decoding
 from pg_transfer.segmentation.codec import load_codec
 from pg_transfer.segmentation.masks import MaskCodec

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from pg_transfer.data.images import resize
+from pg_transfer.data.resizing import resize
 
 SIDE = 64
 """Height and width of what a mask codec reads and draws."""

@@ -25,7 +25,7 @@ import numpy as np
 import PIL
 from PIL import features
 
-from pg_transfer.data import images
+from pg_transfer.data import images, resizing
 from pg_transfer.data.images import Head, Picture
 
 SETTLED_SECONDS = 2.0
@@ -144,7 +144,7 @@ class PreparedImages:
             if kept is not None:
                 return kept
         whole, head = images.read_image(path)
-        pixels = images.resize(whole, self.resolution, antialias=self.antialias)
+        pixels = resizing.resize(whole, self.resolution, antialias=self.antialias)
         if row is not None and state is not None and _state(path) == state and _is_settled(path):
             content = np.zeros(self.row_bytes - HEADER_BYTES, np.uint8)
             content[: HEAD.size] = np.frombuffer(HEAD.pack(*head), np.uint8)
@@ -212,8 +212,8 @@ def _state(path: Path) -> bytes | None:
 def _method() -> bytes:
     """A fingerprint of the decoders, of the code that resizes what they give, and of a row."""
     versions = PIL.__version__, *map(features.version, ("libjpeg_turbo", "libtiff", "webp"))
-    code = Path(images.__file__).read_bytes() + HEAD.format.encode()
-    return blake2b(f"{versions} {np.__version__}".encode() + code).digest()
+    code = b"".join(Path(str(one.__file__)).read_bytes() for one in (images, resizing))
+    return blake2b(f"{versions} {np.__version__} {HEAD.format}".encode() + code).digest()
 
 
 def _is_settled(path: Path) -> bool:

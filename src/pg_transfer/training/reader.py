@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pg_transfer.data import images
+from pg_transfer.data import images, resizing
 from pg_transfer.data.images import Head, Picture
 from pg_transfer.task import Draw, Example, OneImage, Task
 from pg_transfer.text.sequence import Layout, prompt_layout, training_layout
@@ -115,7 +115,7 @@ class Reader:
         if isinstance(source, Path) and antialias in self.prepared:
             return self.prepared[antialias](source)
         pixels, head = _read(source)
-        return Picture(images.resize(pixels, self.resolution, antialias=antialias), head)
+        return Picture(resizing.resize(pixels, self.resolution, antialias=antialias), head)
 
 
 def _read(source: OneImage) -> Picture:
