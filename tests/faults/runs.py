@@ -232,7 +232,7 @@ RUNS = [
         ("run=run", "+beam=2"),
         "there is no setting beam, and nothing would read it (is it beams?); there are answers, "
         "beams, checkpoint, compare, evaluation_batch, images, nucleus, on_error, page, pictured, "
-        "root, run, split, temperature, weights",
+        "root, run, split, temperature, trainer, weights",
         program="evaluate.py",
     ),
     Fault(
