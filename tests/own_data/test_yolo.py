@@ -172,3 +172,10 @@ def test_files_that_cannot_be_are_named(yolo: Path) -> None:
     describe(yolo)
     with pytest.raises(ValueError, match=r"has data\.yaml, one\.yaml: name one"):
         Custom(yolo)
+
+
+@pytest.mark.parametrize("content", ["train: images/train", "names: [cat]"])
+def test_a_description_in_a_folder_that_lacks_half_is_named(yolo: Path, content: str) -> None:
+    (yolo / "data.yaml").write_text(content)
+    with pytest.raises(ValueError, match=r"data\.yaml: not YOLO's: it needs `names`"):
+        Custom(yolo)

@@ -48,7 +48,8 @@ def find_yolo(folder: Path) -> list[Path]:
             if path.stem == "data":
                 raise
             continue  # whatever it is
-        if _is_yolo(content):
+        is_half = isinstance(content, dict) and bool({"names", *SPLITS} & content.keys())
+        if _is_yolo(content) or (is_half and path.stem == "data"):  # to be told what it lacks
             found.append(path)
     return found
 
