@@ -80,6 +80,15 @@ def test_an_image_of_another_shape_than_its_annotation_is_named(
     assert report["broken"] == ["train: " + OTHER.format(3)] * is_broken
 
 
+def test_what_was_recognised_and_chosen_is_told_first(tmp_path: Path) -> None:
+    boxes_of(tmp_path, size=(60, 40))
+    _, printed, report = checked(tmp_path, "task=custom", "data=my.json", "model=tiny")
+    data, request, recipe = report["recognised"]
+    assert data.startswith("data: 12 rows of COCO") and recipe.startswith("recipe: ")
+    assert "detect {categories}; answer: boxes with labels; metric: box_ap (chosen" in request
+    assert printed.lstrip().startswith(f"{data}\n{request}\n{recipe}\n")
+
+
 def test_shapes_are_compared_in_a_mixture(tmp_path: Path) -> None:
     boxes_of(tmp_path, size=(40, 60))
     mine = "mixture={mine: {task: custom, data: my.json, weight: 1}}"
@@ -198,7 +207,7 @@ def test_if_no_row_can_be_that_is_told_of_each(tmp_path: Path) -> None:
     code, printed, report = checked(tmp_path, *ON_LINES)
     assert (code, len(report["broken"])) == (1, 13)
     assert report["broken"][11:] == [
-        "my.jsonl, line 12: `suffix` is empty",
+        "my.jsonl, line 12: `suffix` is empty: give this row one, or leave the row out",
         "without these: not one row is left to make an example of",
     ]
     assert "broken: and 3 more, all in checks/check.json" in printed

@@ -71,6 +71,7 @@ def check(options: argparse.Namespace) -> None:
             sys.exit(1)
         examples = read_splits(config, Splits(task), found)
     found.broken += [*faults.sentences, *missing]
+    found.recognised += task.findings
     found.notes[:0] = task.departures
     found.add_counts(examples, task.sizes)
     files = look_at_files(examples, decode=options.decode, processes=options.processes)
@@ -177,6 +178,8 @@ def look_at_texts(
 
 def show(found: Findings, folder: Path) -> None:
     """Prints what was found, and saves it."""
+    for line in found.recognised:
+        say(line)
     for title, facts in found.tables.items():
         CONSOLE.print(facts_table(title, facts))
     for kind, lines in (("note", found.notes), ("odd", found.odd), ("broken", found.broken)):

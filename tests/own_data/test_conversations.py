@@ -129,7 +129,7 @@ def test_a_last_question_of_a_test_split_needs_no_answer(folder: Path) -> None:
         (llava("What?", "A cat.")[1:], "message 1 is an answer: questions and answers take turns"),
         ([*llava("What?"), *llava("Why?", "So.")], "message 2 is a question: questions and answ"),
         (llava("<image>", "A cat."), "`prefix` is empty"),
-        (llava("What?", " "), "`suffix` is empty"),
+        (llava("What?", " "), "`suffix` is empty: give this row one"),
         (llava("<image><image>What differs?", "All."), "a conversation about 2 images: it may be"),
         (chat([{"type": "image", "image": "x"}, text("a")], "b"), "a conversation about 2 images"),
         (chat([{"type": "audio"}], "b"), "message 1 has a part .*audio.*, neither"),

@@ -93,6 +93,8 @@ def test_other_places_of_images_and_labels(yolo: Path) -> None:
 def test_what_is_beside_labels_is_no_label(yolo: Path) -> None:
     write(yolo, "train/classes", "cat\ndog\n")
     (yolo / "other.yaml").write_text("{")
+    for name in ("images/train/._0.jpg", "labels/train/._0.txt", "labels/train/._9.txt"):
+        (yolo / name).write_bytes(b"\0\5\x16\7")  # as macOS writes them
     assert len(Custom(yolo).examples("train")) == 2
 
 
@@ -133,6 +135,8 @@ def test_boxes_in_pixels_are_named(yolo: Path) -> None:
     [
         ({"names": 2}, "`names` is 2, neither a list nor 0: cat, 1: dog"),
         ({"names": {"cat": 0}}, "`names` is .*, neither a list"),
+        ({"names": ["cat", True]}, "the name of class 1 is True, no text; names that YAML takes"),
+        ({"names": {0: "cat", 1: None}}, "the name of class 1 is None, no text"),
         ({"train": {"a": 1}}, "`train` is .*, not a folder of images"),
         ({"train": "images/other"}, "`train` is images/other, which is not in"),
         ({"train": "labels"}, "`train` is labels, and there is no image in"),
@@ -167,4 +171,11 @@ def test_files_that_cannot_be_are_named(yolo: Path) -> None:
     (yolo / "data.yaml").rename(yolo / "one.yaml")
     describe(yolo)
     with pytest.raises(ValueError, match=r"has data\.yaml, one\.yaml: name one"):
+        Custom(yolo)
+
+
+@pytest.mark.parametrize("content", ["train: images/train", "names: [cat]"])
+def test_a_description_in_a_folder_that_lacks_half_is_named(yolo: Path, content: str) -> None:
+    (yolo / "data.yaml").write_text(content)
+    with pytest.raises(ValueError, match=r"data\.yaml: not YOLO's: it needs `names`"):
         Custom(yolo)

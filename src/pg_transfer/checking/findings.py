@@ -28,6 +28,7 @@ class Findings:
     Attributes:
         broken: sentences about what cannot be trained on or scored.
         odd: sentences about what a person may want to look at.
+        recognised: what was found in a user's own data, and chosen for it.
         notes: what was not looked at, and how the data differ from the paper's.
         tables: names and numbers, by title, for the terminal.
         report: the same and more, for programs.
@@ -36,6 +37,7 @@ class Findings:
 
     broken: list[str] = field(default_factory=list)
     odd: list[str] = field(default_factory=list)
+    recognised: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     tables: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
@@ -46,6 +48,7 @@ class Findings:
         return {
             "broken": self.broken,
             "odd": self.odd,
+            "recognised": self.recognised,
             "notes": self.notes,
             **self.report,
             "pages": list(map(str, self.pages)),

@@ -148,7 +148,7 @@ def as_text(cell: Any, name: str) -> str:
     if isinstance(cell, float) and not math.isfinite(cell):  # how tables write what is missing
         raise ValueError(f"`{name}` is {cell}: give this row one, or leave the row out")
     if isinstance(cell, str) and not cell.strip():
-        raise ValueError(f"`{name}` is empty")
+        raise ValueError(f"`{name}` is empty: give this row one, or leave the row out")
     return str(cell)
 
 

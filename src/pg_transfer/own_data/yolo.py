@@ -50,7 +50,8 @@ def find_yolo(folder: Path) -> list[Path]:
             if path.stem == "data":
                 raise
             continue  # whatever it is
-        if _is_yolo(content):
+        is_half = isinstance(content, dict) and bool({"names", *SPLITS} & content.keys())
+        if _is_yolo(content) or (is_half and path.stem == "data"):  # to be told what it lacks
             found.append(path)
     return found
 
@@ -105,6 +106,12 @@ def _names(path: Path, names: Any) -> dict[int, str]:
     numbered = dict(enumerate(names)) if isinstance(names, list) else names
     if not isinstance(numbered, dict) or not all(type(number) is int for number in numbered):
         raise ValueError(f"{path}: `names` is {names!r:.60}, neither a list nor 0: cat, 1: dog")
+    for number, name in numbered.items():
+        if isinstance(name, bool) or not isinstance(name, str | int | float):
+            raise ValueError(
+                f"{path}: the name of class {number} is {name!r:.60}, no text; names that YAML "
+                f"takes for something else (yes, no, on, off, null) need quotes: '\"on\"'"
+            )
     return {number: str(name) for number, name in numbered.items()}
 
 
@@ -120,7 +127,7 @@ def _images(path: Path, root: Path, split: str, place: Any) -> list[Path]:
     if found.is_file():
         images = [found.parent / line.strip() for line in _lines(found) if line.strip()]
     else:
-        images = sorted(one for one in found.rglob("*") if one.suffix.lower() in IMAGE_ENDINGS)
+        images = [one for one in _shown(found, "*") if one.suffix.lower() in IMAGE_ENDINGS]
     if not images:
         raise FileNotFoundError(f"{path}: `{split}` is {place}, and there is no image in {found}")
     if not any(os.path.isfile(_labels_of(image)) for image in images):  # noqa: PTH113
@@ -133,11 +140,16 @@ def _images(path: Path, root: Path, split: str, place: Any) -> list[Path]:
     return images
 
 
+def _shown(folder: Path, pattern: str) -> list[Path]:
+    """The files below a folder, without hidden ones such as macOS's ._1.jpg."""
+    return sorted(path for path in folder.rglob(pattern) if not path.name.startswith("."))
+
+
 def _require_images(folder: Path, images: Sequence[Path]) -> None:
     """Raises FileNotFoundError if there is a file of labels without an image."""
     known = {_labels_of(image) for image in images}
-    beside = _labels_of(folder / "x").parent.rglob("*.txt")
-    strays = sorted(path for path in beside if path not in known and path.stem not in NO_LABELS)
+    beside = _shown(_labels_of(folder / "x").parent, "*.txt")
+    strays = [path for path in beside if path not in known and path.stem not in NO_LABELS]
     if strays:
         raise FileNotFoundError(
             f"{len(strays):,} files of labels have no image in {folder}; the first is {strays[0]}. "
