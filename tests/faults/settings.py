@@ -135,12 +135,6 @@ SETTINGS = [
         "recipe.epochs, lower recipe.batch_size or set recipe.warmup=0",
     ),
     Fault(
-        "more validations than updates",
-        whole,
-        (*ON_TEXTVQA, "validations=9"),
-        "validations=9 is not between 1 and 2 updates",
-    ),
-    Fault(
         "an end of training by what is known by heart",
         whole,
         ("task=textvqa", "validations=2", "patience=1"),

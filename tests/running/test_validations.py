@@ -22,6 +22,7 @@ from pg_transfer.running.parts import updates_between
         (11, 3, 3, 3, 9),
         (24, 5, 6, 4, 24),  # 4 gives 6, and 5 gives 4 of which the last is at 20
         (1, 1, 1, 1, 1),
+        (2, 9, 1, 2, 2),  # after each update, which is as often as can be
     ],
 )
 def test_no_more_than_asked_for(steps: int, asked: int, between: int, made: int, last: int) -> None:

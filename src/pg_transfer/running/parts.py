@@ -113,11 +113,9 @@ def build_trainer(
         loggers: of a run that learns; none for one that only scores.
 
     Raises:
-        ValueError: the batch cannot be cut into micro-batches, or validations are too many.
+        ValueError: the batch cannot be cut into micro-batches.
     """
     learns = bool(loggers)
-    if learns and not 1 <= config.validations <= steps:
-        raise ValueError(f"validations={config.validations} is not between 1 and {steps} updates")
     chosen_starter = {} if "plugins" in config.trainer else {"plugins": starter()}
     try:
         trainer: Trainer = instantiate(
