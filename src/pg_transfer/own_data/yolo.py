@@ -1,5 +1,7 @@
 """Data sets of YOLO: a data.yaml that names classes and folders of images, and labels beside those.
 
+It looks like this::
+
     data.yaml                  path: ., train: images/train, val: images/val, names: [cat, dog]
     images/train/1.jpg
     labels/train/1.txt         0 0.5 0.5 0.25 0.5         class, centre, width and height, or
