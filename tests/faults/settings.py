@@ -62,6 +62,12 @@ SETTINGS = [
         "there is no setting task.colour; TextVQA takes root, rotations",
     ),
     Fault(
+        "a plus before a group that is chosen anyway",
+        whole,
+        (*ON_TEXTVQA, "+experiment=own_data_24gb"),
+        "experiment= has its place already, and once is enough: experiment=..., without a +",
+    ),
+    Fault(
         "a split that does not exist",
         whole,
         (*ON_TEXTVQA, "splits.report=[testing]"),

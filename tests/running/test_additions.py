@@ -43,6 +43,7 @@ def test_what_nothing_reads_is_refused(setting: str, complaint: str) -> None:
 
 def test_every_program_has_settings_of_its_own() -> None:
     add("+beams=2", program="evaluate")
+    add("+trainer.profiler=simple", program="evaluate")  # for the class of the run's trainer
     with pytest.raises(ValueError, match=r"no setting recipe.lr, .* there are answers, beams"):
         add("+recipe.lr=1e-3", program="evaluate")
 

@@ -1,6 +1,6 @@
 """Data sets of YOLO: a data.yaml that names classes and folders of images, and labels beside those.
 
-::
+It looks like this::
 
     data.yaml                  path: ., train: images/train, val: images/val, names: [cat, dog]
     images/train/1.jpg

@@ -73,6 +73,9 @@ _LOST = re.compile(
     r"Connection (closed|reset) by peer|remote process exited|NCCL communicator was aborted"
 )
 
+# What Hydra says of +group=file for a group that has its place among the defaults already.
+_CHOSEN_TWICE = re.compile(r"Multiple values for (\S+?)\.|(\S+) appears more than once")
+
 # What steers a terminal, and halves of letters, which no terminal takes: names of files have them.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -154,6 +157,9 @@ def _of_command_line(error: CompactHydraException) -> str:
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         return f"there is no {group}={option}; it can be {', '.join(error.options)}"
+    if twice := _CHOSEN_TWICE.search(str(error)):
+        group = twice[1] or twice[2]
+        return f"{group}= has its place already, and once is enough: {group}=..., without a +"
     if "No match in the defaults list" in str(error):
         name = str(error).partition(". No match")[0].rpartition(" ")[2].strip("'")
         return f"{name}= is nothing to choose here; --help lists what there is"

@@ -15,6 +15,9 @@ from omegaconf import OmegaConf
 TARGET = "_target_"
 """What is to be called with a table of settings, and judges them."""
 
+OF_THE_RUN = "trainer"
+"""The table of an evaluation that is joined with the run's, which says what is to be called."""
+
 LOOKED_UP = ("recipes", "split_tables")
 """Tables that settings take their values from."""
 
@@ -77,6 +80,8 @@ def _names(name: str, value: object) -> Iterator[str]:
 
 def _is_read(name: str, known: Mapping[str, Any]) -> bool:
     table: Any = known
+    if name.startswith(f"{OF_THE_RUN}."):
+        return True
     for part in name.split("."):
         if not isinstance(table, dict) or TARGET in table:
             return True
