@@ -61,7 +61,7 @@ def all_or_none(splits: Mapping[str, Sequence[Example]], metric: str | None) -> 
             f"compared as texts. In data of their own, or in a mixture, boxes are scored as boxes"
         )
     stripped = {
-        split: [replace(one, reference=None) for one in examples]
+        split: [one if one.reference is None else replace(one, reference=None) for one in examples]
         for split, examples in kept.items()
     }
     return Written(stripped, False, remarks)
