@@ -6,9 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from pg_transfer.answering.given_images import GivenImages, Request
@@ -17,6 +15,7 @@ from pg_transfer.answering.model import AnsweringModel
 from pg_transfer.process.locking import has_locked
 from pg_transfer.process.whole_files import write_whole
 from pg_transfer.training.answers_so_far import digest_of_weights
+from pg_transfer.training.digests import short_digest
 
 ANSWERS = "answers.jsonl"
 UNFINISHED = f"{ANSWERS}.part"
@@ -70,12 +69,7 @@ class AnswersFile:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def keep(self, count: int) -> None:
@@ -156,12 +150,10 @@ def all_it_depends_on(
         requests: what.
         draw: whether answers are drawn.
     """
-    digest = sha256()
-    for request in requests:
-        digest.update(json.dumps([str(request.image), request.prompt]).encode())
+    asked = (json.dumps([str(one.image), one.prompt]).encode() for one in requests)
     device = model.loaded.model.lm_head.weight.device.type
     return {
-        "requests": f"{len(requests):,} ({digest.hexdigest()[:16]})",
+        "requests": f"{len(requests):,} ({short_digest(asked)})",
         "weights": digest_of_weights(model.loaded.model),
         "resolution": model.loaded.resolution,
         "device": device,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
+from itertools import starmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from torch import nn
 from pg_transfer.process.whole_files import write_whole
 from pg_transfer.task import Example
 from pg_transfer.text.sequence import Cut
+from pg_transfer.training.digests import short_digest
 from pg_transfer.training.shards import piece
 
 
@@ -132,19 +133,20 @@ def digest_of_weights(model: nn.Module) -> str:
     A thousand values of each parameter are taken, to the last bit; of a sharded one, of the part
     that this process holds.
     """
-    digest = sha256()
-    for name, parameter in model.named_parameters():
-        values = piece(parameter.detach()).reshape(-1)
-        some = values[:: max(1, len(values) // 1000)].contiguous().cpu()
-        digest.update(name.encode() + some.view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:16]
+    return short_digest(starmap(_thousand_of, model.named_parameters()))
+
+
+def _thousand_of(name: str, parameter: nn.Parameter) -> bytes:
+    values = piece(parameter.detach()).reshape(-1)
+    some = values[:: max(1, len(values) // 1000)].contiguous().cpu()
+    return name.encode() + some.view(torch.uint8).numpy().tobytes()
 
 
 def digest_of_prompts(examples: Sequence[Example], rows: Sequence[int]) -> str:
     """Sixteen hexadecimal digits of what is asked about which images, in order."""
-    digest = sha256()
-    for row in rows:
-        example = examples[row]
-        files = [str(image) for image in example.images if isinstance(image, Path)]
-        digest.update(json.dumps([example.id, example.prefix, files]).encode())
-    return digest.hexdigest()[:16]
+    return short_digest(_asked(examples[row]) for row in rows)
+
+
+def _asked(example: Example) -> bytes:
+    files = [str(image) for image in example.images if isinstance(image, Path)]
+    return json.dumps([example.id, example.prefix, files]).encode()

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from pg_transfer.task import Example
+from pg_transfer.training.digests import short_digest
 
 
 def digest_of_examples(examples: Sequence[Example]) -> str:
     """Sixteen hexadecimal digits of ids, requests, answers and names of images, in order."""
-    digest = sha256()
-    for example in examples:
-        files = [image.name for image in example.images if isinstance(image, Path)]
-        told = repr((example.id, example.prefix, example.suffixes, files))
-        digest.update(told.encode())
-    return digest.hexdigest()[:16]
+    return short_digest(map(_told, examples))
+
+
+def _told(example: Example) -> bytes:
+    files = [image.name for image in example.images if isinstance(image, Path)]
+    return repr((example.id, example.prefix, example.suffixes, files)).encode()
 
 
 def require_same_examples(saved: Mapping[str, Any], now: Mapping[str, Any], *, split: str) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.process.replacing import clear_unfinished
 from pg_transfer.process.whole_files import whole
 from pg_transfer.training.damaged import reading, require_base, require_parts
+from pg_transfer.training.digests import short_digest
 from pg_transfer.training.shards import LIGHTNING, WEIGHTS, Shards, piece, read_rest, read_whole
 
 LAST, BEST = "last.ckpt", "best.safetensors"
@@ -56,13 +56,14 @@ def fingerprint(model: PaliGemma) -> str:
     Args:
         model: without adapters.
     """
-    digest = sha256()
-    for name, parameter in model.named_parameters():
-        if name != POSITIONS:
-            values = parameter.detach().reshape(-1)
-            some = values[:: max(1, len(values) // 256)].bfloat16().view(torch.int16)
-            digest.update(name.encode() + some.cpu().numpy().tobytes())
-    return digest.hexdigest()[:16]
+    named = model.named_parameters()
+    return short_digest(_some_of(*one) for one in named if one[0] != POSITIONS)
+
+
+def _some_of(name: str, parameter: nn.Parameter) -> bytes:
+    values = parameter.detach().reshape(-1)
+    some = values[:: max(1, len(values) // 256)].bfloat16().view(torch.int16)
+    return name.encode() + some.cpu().numpy().tobytes()
 
 
 def learning(model: nn.Module) -> list[str]:
