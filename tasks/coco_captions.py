@@ -12,14 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pg_transfer.data.release import (
-    fault,
-    field,
-    find_file,
-    find_images,
-    read_records,
-    refuse_repeated,
-)
+from pg_transfer.data.json_records import read_records
+from pg_transfer.data.release import fault, field, find_file, find_images, refuse_repeated
 from pg_transfer.data.splits import select
 from pg_transfer.metrics.bleu import FORMULAS
 from pg_transfer.metrics.captions import METRICS, WITHOUT_JAVA, score_captions

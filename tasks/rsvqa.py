@@ -8,22 +8,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from pg_transfer.data.packed_examples import PackedExamples, Repeated, Texts
-from pg_transfer.data.release import (
-    each_record,
-    fault,
-    field,
-    find_file,
-    find_images,
-    refuse_repeated,
-)
-from pg_transfer.data.splits import select
+from pg_transfer.data.json_records import each_record
+from pg_transfer.data.questions import Question, QuestionTask, read_questions, text_of
+from pg_transfer.data.release import fault, field, find_file, find_images, refuse_repeated
 from pg_transfer.metrics.vqa import FORMULAS, score_by_type
-from pg_transfer.task import Answer, Example, Scores, Task
+from pg_transfer.task import Answer, Example, Scores
 
 PREFIX = "answer en {question}"
 FOLDERS = ("", "annotations")
@@ -56,16 +50,6 @@ def _range(amount: int, unit: str) -> str:
     return f"more than {RANGES[-1]}{unit}"
 
 
-class Question(NamedTuple):
-    """An active record: a question about an image, and its answer as it is in the file."""
-
-    id: int
-    image_id: int
-    type: str
-    text: str
-    answer: str
-
-
 class Given(NamedTuple):
     """An active record of an answer."""
 
@@ -73,7 +57,7 @@ class Given(NamedTuple):
     text: str
 
 
-class RSVQA(Task):
+class RSVQA(QuestionTask):
     """One example per active question; answers are in lower case, as for the paper.
 
     Args:
@@ -83,8 +67,6 @@ class RSVQA(Task):
 
     formulas = FORMULAS
 
-    title: ClassVar[str]
-    splits: ClassVar[Sequence[str]]
     file: ClassVar[str]
     image_folder: ClassVar[str]
     fetch: ClassVar[str]
@@ -94,7 +76,6 @@ class RSVQA(Task):
 
     published_sizes: ClassVar[Mapping[str, tuple[int, int]]]
     """Questions of each split, without and with those types."""
-    formulas = FORMULAS
 
     def __init__(self, root: Path | str, *, numeric: bool = False) -> None:
         self.root, self.numeric = Path(root), numeric
@@ -114,16 +95,7 @@ class RSVQA(Task):
             f"which published scores leave out",
         )
 
-    def examples(self, split: str) -> Sequence[Example]:
-        """The questions of `split`, which may be a sum or a slice of `splits`.
-
-        Raises:
-            FileNotFoundError: questions, answers or images are missing.
-            ValueError: no such split, or a record that cannot be right.
-        """
-        return select(split, self._read)
-
-    def score(self, answers: Sequence[Answer]) -> Scores:
+    def verdict(self, answers: Sequence[Answer]) -> Scores:
         """The mean of the accuracies of the types first, then that of all answers, and each type's.
 
         Answers are compared in lower case.
@@ -138,56 +110,49 @@ class RSVQA(Task):
         """The question's type."""
         return example.reference
 
-    def _read(self, name: str) -> Sequence[Example]:
-        if name not in self.splits:
-            known = ", ".join(self.splits)
-            raise ValueError(f"{self.title} has no split {name!r}; there are {known}")
-        ids, prefixes = Texts(), Texts()
-        images: Repeated[int] = Repeated()
-        suffixes: Repeated[tuple[str]] = Repeated()
-        types: Repeated[str] = Repeated()
-        for question in self._questions(name):
-            ids.append(str(question.id))
-            images.append(question.image_id)
-            prefixes.append(PREFIX.format(question=question.text))
-            suffixes.append((question.answer,))
-            types.append(question.type)
-        files = find_images(
-            {number: [form.format(number) for form in IMAGE_NAMES] for number in images.different},
-            [self.root / self.image_folder],
-            fetch=self.fetch,
-        )
-        return PackedExamples(
-            ids=ids,
-            images=images.exchanged(files),
-            prefixes=prefixes,
-            suffixes=suffixes,
-            references=types,
-        )
-
-    def _questions(self, split: str) -> Iterator[Question]:
+    def questions(self, split: str) -> Iterator[Question]:
+        """The active ones of `split`, of the types that are taken."""
         folders = [self.root / place for place in FOLDERS]
         asked, given = (
             find_file(self.file.format(split, kind), folders, fetch=self.fetch)
             for kind in ("questions", "answers")
         )
         answers = {one["id"]: _given(one) for one in _active(given, "answers")}
-        for record in _active(asked, "questions"):
-            question = _question(asked, record, answers)
-            if self._is_wanted(asked, question):
-                yield question._replace(answer=self._target(asked, question))
+        make = partial(self._question, answers)
+        for question in read_questions(asked, _active(asked, "questions"), make, id_field="id"):
+            if self.numeric or question.reference in self.types:
+                yield question
 
-    def _is_wanted(self, path: Path, question: Question) -> bool:
-        if question.type not in (*self.types, *self.numeric_types):
-            raise fault(path, f"question {question.id}", f"the type {question.type!r}")
-        return self.numeric or question.type in self.types
+    def images(self, split: str, names: Sequence[int]) -> Mapping[int, Path]:
+        """The image of each number."""
+        files = {number: [form.format(number) for form in IMAGE_NAMES] for number in names}
+        return find_images(files, [self.root / self.image_folder], fetch=self.fetch)
 
-    def _target(self, path: Path, question: Question) -> str:
+    def _question(self, answers: Mapping[int, Given], record: Mapping[str, Any]) -> Question:
+        ids = field(record, "answers_ids", list)
+        answer = answers.get(ids[0]) if ids else None
+        if answer is None:
+            raise ValueError("none of the active answers is its")
+        if answer.question_id != record["id"]:
+            raise ValueError(f"its answer is one to question {answer.question_id}")
+        if not answer.text.strip():
+            raise ValueError("its answer is empty")
+        type_ = field(record, "type", str)
+        if type_ not in (*self.types, *self.numeric_types):
+            raise ValueError(f"its type is {type_!r}")
+        return Question(
+            id=str(record["id"]),
+            image=field(record, "img_id", int),
+            prefix=PREFIX.format(question=text_of(record, "question")),
+            suffixes=(self._target(type_, answer.text),),
+            reference=type_,
+        )
+
+    def _target(self, type_: str, answer: str) -> str:
         try:
-            return self.numeric_types.get(question.type, str)(question.answer).lower()
+            return self.numeric_types.get(type_, str)(answer).lower()
         except ValueError as error:
-            what = f"{question.answer!r} for an answer of type {question.type} ({error})"
-            raise fault(path, f"question {question.id}", what) from error
+            raise ValueError(f"{answer!r} for an answer of type {type_} ({error})") from error
 
 
 class LowResolution(RSVQA):
@@ -248,24 +213,3 @@ def _given(record: dict[str, Any]) -> Given:
     """An answer's record, of which hundreds of thousands are held."""
     text = record.get("answer")
     return Given(record.get("question_id"), sys.intern(text) if isinstance(text, str) else "")
-
-
-def _question(path: Path, record: dict[str, Any], answers: Mapping[int, Given]) -> Question:
-    try:
-        answer = answers[record["answers_ids"][0]]
-        question = Question(
-            id=record["id"],
-            image_id=field(record, "img_id", int),
-            type=field(record, "type", str),
-            text=field(record, "question", str),
-            answer=answer.text,
-        )
-    except (KeyError, IndexError, TypeError) as error:
-        what = f"no question with an active answer ({error!r})"
-        raise fault(path, f"question {record['id']}", what) from error
-    if answer.question_id != question.id:
-        what = f"its answer is one to question {answer.question_id}"
-        raise fault(path, f"question {question.id}", what)
-    if not (question.text.strip() and question.answer.strip()):
-        raise fault(path, f"question {question.id}", "an empty question or answer")
-    return question

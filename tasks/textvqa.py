@@ -7,25 +7,20 @@ files as in https://textvqa.org.
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from pg_transfer.data.images import open_image
-from pg_transfer.data.release import (
-    fault,
-    field,
-    find_file,
-    find_images,
-    read_records,
-    refuse_repeated,
-)
-from pg_transfer.data.splits import select
+from pg_transfer.data.json_records import read_records
+from pg_transfer.data.questions import Question, QuestionTask, read_questions, text_of, texts_of
+from pg_transfer.data.release import fault, field, find_file, find_images
 from pg_transfer.metrics.vqa import score_vqa
-from pg_transfer.task import Answer, Example, Scores, Task
+from pg_transfer.task import Answer, Image, Scores
 
 PREFIX = "answer en {question}"
 
@@ -48,15 +43,6 @@ FETCH_ROTATIONS = (
 )
 
 
-class Question(NamedTuple):
-    """A record: a question about an image, and what ten people answered; nothing in the test."""
-
-    id: int
-    image_id: str
-    text: str
-    answers: tuple[str, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Turned:
     """An image that is stored turned: called, its pixels as they were meant.
@@ -73,7 +59,7 @@ class Turned:
         return np.ascontiguousarray(np.rot90(open_image(self.path), self.quarters))
 
 
-class TextVQA(Task):
+class TextVQA(QuestionTask):
     """One example per question; the splits are `train`, `val` and `test`, sums and slices of them.
 
     `test` has no answers: it is answered for the benchmark's server.
@@ -87,6 +73,8 @@ class TextVQA(Task):
         FileNotFoundError: one of `rotations` is not there.
     """
 
+    title = "TextVQA"
+    splits = tuple(IMAGES)
     sizes = SIZES
 
     def __init__(
@@ -113,27 +101,12 @@ class TextVQA(Task):
             f"table of OpenImages' rotations in {self.root}. {FETCH_ROTATIONS}",
         )
 
-    def examples(self, split: str) -> Sequence[Example]:
-        """The questions of `split`.
-
-        Raises:
-            FileNotFoundError: annotations or images are missing.
-            ValueError: no such split, another release, or a record that cannot be right.
-        """
-        return select(split, self._read)
-
-    def score(self, answers: Sequence[Answer]) -> Scores:
-        """The accuracy of the VQA benchmarks; the mere number of answers if a truth is missing."""
-        if not all(answer.example.suffixes for answer in answers):
-            return Scores({"answered": len(answers)}, [{} for _ in answers])
+    def verdict(self, answers: Sequence[Answer]) -> Scores:
+        """The accuracy of the VQA benchmarks; all questions are of one type."""
         scores = score_vqa(
             [answer.text for answer in answers], [answer.example.suffixes for answer in answers]
         )
-        # All questions are of one type, whose accuracy is the same.
-        return Scores(
-            {"accuracy": scores.metrics["accuracy"]},
-            [{"accuracy": one["accuracy"]} for one in scores.examples],
-        )
+        return scores.only({"accuracy": "accuracy"})
 
     def submission(self, answers: Sequence[Answer]) -> list[dict[str, Any]]:
         """What the server takes, and `python -m pg_transfer.metrics.vqa`; answers as they are."""
@@ -141,62 +114,47 @@ class TextVQA(Task):
             {"question_id": int(answer.example.id), "answer": answer.text} for answer in answers
         ]
 
-    def _read(self, name: str) -> list[Example]:
-        if name not in IMAGES:
-            raise ValueError(f"TextVQA has no split {name!r}; there are {', '.join(IMAGES)}")
-        places = [self.root / place for place in FOLDERS]
-        path = find_file(ANNOTATIONS.format(split=name), places, fetch=FETCH)
-        questions = _read_questions(path, name)
-        ids = dict.fromkeys(question.image_id for question in questions)
-        folders = [place / IMAGES[name] for place in places]
-        files = find_images({image: (f"{image}.jpg",) for image in ids}, folders, fetch=FETCH)
-        turned: dict[str, Turned] = {}
-        if self.rotations:
-            quarters = _read_quarters(self.rotations, ids)
-            turned = {
-                image: Turned(files[image], turns) for image, turns in quarters.items() if turns
-            }
-        return [
-            Example(
-                id=str(question.id),
-                image=turned.get(question.image_id, files[question.image_id]),
-                prefix=PREFIX.format(question=question.text),
-                suffixes=question.answers,
+    def questions(self, split: str) -> Iterator[Question]:
+        """Those of `split`.
+
+        Raises:
+            ValueError: the file is of another release, or a record cannot be right.
+        """
+        path = find_file(ANNOTATIONS.format(split=split), self._places, fetch=FETCH)
+        content = read_records(path, "data")
+        version, kind = content.get("dataset_version"), content.get("dataset_type")
+        if (version, kind) != (VERSION, split):
+            raise ValueError(
+                f"{path}: this is the {kind!r} part of version {version!r}, not the {split!r} part "
+                f"of {VERSION}, which the paper used.\n{FETCH}"
             )
-            for question in questions
-        ]
+        make = partial(_question, has_answers=split != "test")
+        return read_questions(path, content["data"], make, id_field="question_id")
+
+    def images(self, split: str, names: Sequence[str]) -> Mapping[str, Image]:
+        """The image of each id, turned as it was meant."""
+        folders = [place / IMAGES[split] for place in self._places]
+        files = find_images({name: (f"{name}.jpg",) for name in names}, folders, fetch=FETCH)
+        if not self.rotations:
+            return files
+        quarters = _read_quarters(self.rotations, names)
+        return {
+            name: Turned(path, quarters[name]) if quarters[name] else path
+            for name, path in files.items()
+        }
+
+    @property
+    def _places(self) -> list[Path]:
+        return [self.root / folder for folder in FOLDERS]
 
 
-def _read_questions(path: Path, split: str) -> list[Question]:
-    content = read_records(path, "data")
-    version, kind = content.get("dataset_version"), content.get("dataset_type")
-    if (version, kind) != (VERSION, split):
-        raise ValueError(
-            f"{path}: this is the {kind!r} part of version {version!r}, not the {split!r} part of "
-            f"{VERSION}, which the paper used.\n{FETCH}"
-        )
-    questions = []
-    for record in content["data"]:
-        try:
-            question = Question(
-                id=field(record, "question_id", int),
-                image_id=field(record, "image_id", str),
-                text=field(record, "question", str),
-                answers=() if split == "test" else tuple(field(record, "answers", list)),
-            )
-        except TypeError as error:
-            raise fault(path, f"{record!r:.80}", f"no question ({error})") from error
-        if not question.text.strip():
-            raise fault(path, f"question_id {question.id}", "an empty question")
-        if split != "test" and len(question.answers) != ANSWERS:
-            what = f"{len(question.answers)} answers, not {ANSWERS}"
-            raise fault(path, f"question_id {question.id}", what)
-        for answer in question.answers:
-            if not isinstance(answer, str):
-                raise fault(path, f"question_id {question.id}", f"{answer!r:.40} for an answer")
-        questions.append(question)
-    refuse_repeated(path, "question_id", (question.id for question in questions))
-    return questions
+def _question(record: Mapping[str, Any], *, has_answers: bool) -> Question:
+    return Question(
+        id=str(field(record, "question_id", int)),
+        image=field(record, "image_id", str),
+        prefix=PREFIX.format(question=text_of(record, "question")),
+        suffixes=texts_of(record, "answers", count=ANSWERS) if has_answers else (),
+    )
 
 
 def _read_quarters(tables: Sequence[Path], images: Collection[str]) -> dict[str, int]:

@@ -145,12 +145,27 @@ def test_all_broken_files_are_listed(tmp_path: Path) -> None:
 
 def test_a_split_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) -> None:
     root = data_sets.textvqa(tmp_path / "data")
-    edit(root / "TextVQA_0.5.1_val.json", lambda content: content["data"][1].update(answers=["a"]))
+    edit(root / "TextVQA_0.5.1_val.json", lambda content: content.pop("data"))
     code, _, report = checked(tmp_path, *TEXTVQA)
     assert code == 1
     (sentence,) = report["broken"]
-    assert sentence.startswith("val cannot be read: data/TextVQA_0.5.1_val.json, question_id 101:")
+    assert sentence.startswith("val cannot be read: data/TextVQA_0.5.1_val.json, the whole file:")
     assert report["splits"].keys() == {"train"}
+
+
+def test_all_records_of_a_published_file_that_cannot_be_are_told(tmp_path: Path) -> None:
+    root = data_sets.textvqa(tmp_path / "data")
+
+    def spoil(content: dict[str, Any]) -> None:
+        content["data"][1].update(answers=["a"])
+        content["data"][3].pop("question")
+
+    edit(root / "TextVQA_0.5.1_val.json", spoil)
+    code, _, report = checked(tmp_path, *TEXTVQA)
+    assert code == 1
+    ids = [sentence.partition("question_id ")[2][:3] for sentence in report["broken"]]
+    assert ids == ["101", "103"]
+    assert report["splits"]["val"]["examples"] == 2
 
 
 def own(folder: Path, count: int) -> list[dict[str, Any]]:

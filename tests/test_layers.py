@@ -15,7 +15,8 @@ SOURCE = ROOT / "src"
 # What the modules below a name may import of the project, besides themselves; all in pg_transfer.
 ALLOWED = {
     "tasks": (
-        "task data.images data.packed_examples data.refer data.release data.splits text.locations "
+        "task data.images data.json_records data.packed_examples data.questions data.refer "
+        "data.release data.splits text.locations "
         "segmentation.instances segmentation.masks segmentation.referring segmentation.scenes "
         "metrics own_data"
     ),
@@ -24,8 +25,10 @@ ALLOWED = {
     "data": "",
     "data.images": "",
     "data.resizing": "",
+    "data.json_records": "data.release",
     "data.json_texts": "",
     "data.packed_examples": "task",
+    "data.questions": "task data.packed_examples data.release data.splits",
     "data.refer": "data.safe_pickle segmentation.referring segmentation.run_lengths",
     "data.release": "",
     "data.safe_pickle": "",

@@ -105,6 +105,13 @@ class Scores(NamedTuple):
     remarks: Sequence[str] = ()
     parts: Sequence[Mapping[str, float]] = ()
 
+    def only(self, names: Mapping[str, str]) -> Scores:
+        """Some of the metrics, each as the name that `names` gives it; all of them examples'."""
+        return self._replace(
+            metrics={new: self.metrics[old] for old, new in names.items()},
+            examples=[{new: one[old] for old, new in names.items()} for one in self.examples],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Draw:

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg_transfer.data.packed_examples import Chosen, Joined, PackedExamples, Repeated, Texts
+from pg_transfer.data.packed_examples import (
+    Chosen,
+    Joined,
+    Lists,
+    PackedExamples,
+    Repeated,
+    Texts,
+)
 from pg_transfer.task import Example
 
 
@@ -79,3 +86,8 @@ def test_sums_and_slices(parts: list[list[int]], data: st.DataObject) -> None:
     assert [joined[row] for row in range(-len(whole), len(whole))] == whole * 2
     rows = data.draw(st.lists(st.integers(0, len(whole) - 1))) if whole else []
     assert list(Chosen(joined, rows)) == [whole[row] for row in rows]
+
+
+@given(st.lists(st.lists(st.text(max_size=3), max_size=3).map(tuple), max_size=8))
+def test_lists_come_back_as_they_were(lists: list[tuple[str, ...]]) -> None:
+    assert list(pickle.loads(pickle.dumps(Lists(lists)))) == lists

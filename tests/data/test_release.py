@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pg_transfer.data import release
 from pg_transfer.data.release import (
-    each_record,
     field,
     find_file,
     find_images,
     missing_images_allowed,
-    read_records,
     refuse_repeated,
 )
 
@@ -61,71 +56,10 @@ def test_missing_images_are_counted(tmp_path: Path) -> None:
         find_images(names, [tmp_path / "photos", tmp_path / "pics"], fetch="")
 
 
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
-        ('{"questions": [{"id": 1}, {"i', "cut short or no JSON"),
-        ("", "cut short or no JSON"),
-        ("<html>404</html>", "cut short or no JSON"),
-        ("[]", "no list of records named 'questions'"),
-        ('{"answers": []}', "no list of records named 'questions'"),
-        ('{"questions": [7]}', "no list of records named 'questions'"),
-    ],
-)
-def test_files_that_are_no_lists_of_records_are_named(
-    tmp_path: Path, content: str, complaint: str
-) -> None:
-    path = tmp_path / "some.json"
-    path.write_text(content)
-    with pytest.raises(ValueError, match=f"some.json, the whole file: {complaint}"):
-        read_records(path, "questions")
-
-
 def test_repeated_ids_are_counted() -> None:
     refuse_repeated(Path("a.json"), "id", [3, 1, 2])
     with pytest.raises(ValueError, match=r"a\.json, id 3: it comes twice; so do 1 others"):
         refuse_repeated(Path("a.json"), "id", [3, 1, 3, 2, 1])
-
-
-def records(path: Path) -> list[dict[str, Any]]:
-    return list(each_record(path, "questions"))
-
-
-@pytest.mark.parametrize("indent", [None, 1])
-@pytest.mark.parametrize("piece", [200, 1 << 22])
-def test_records_one_by_one_are_those_of_the_whole_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, indent: int | None, piece: int
-) -> None:
-    monkeypatch.setattr(release, "PIECE", piece)
-    path = tmp_path / "q.json"
-    rows = [{"id": n, "text": 'a "b" ],}', "more": [n, {"x": None}]} for n in range(30)]
-    for content in (
-        {"questions": rows},
-        {"questions": rows[:1]},
-        {"questions": []},
-        {"info": "x", "questions": rows},
-        {"questions": rows, "info": "x"},
-    ):
-        path.write_text(json.dumps(content, indent=indent))
-        assert records(path) == content["questions"]
-    path.write_bytes(b"\xef\xbb\xbf" + json.dumps({"questions": rows}).encode())
-    assert records(path) == rows
-
-
-def test_a_long_list_cut_anywhere_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(release, "PIECE", 40)
-    path = tmp_path / "q.json"
-    whole = json.dumps({"questions": [{"id": 10 + n, "t": "ä"} for n in range(4)]}).encode()
-    for end in range(len(whole)):
-        path.write_bytes(whole[:end])
-        with pytest.raises(ValueError, match=r"q\.json, the whole file: cut short or no JSON"):
-            records(path)
-    for wrong in (whole + b"x", whole[:-2] + b",1]}", whole.replace(b", {", b" {"), b"[]", b"{}"):
-        path.write_bytes(wrong)
-        with pytest.raises(ValueError, match=r"q\.json, the whole file: "):
-            records(path)
 
 
 @pytest.mark.parametrize(

@@ -117,30 +117,28 @@ ANNOTATIONS = [
         "a record without answers",
         textvqa(lambda content: content["data"][2].pop("answers")),
         (*ON_TEXTVQA,),
-        "data/textvqa/TextVQA_0.5.1_train.json, {'question_id': 2, 'image_id': 'train02', "
-        "'question': 'what is word 2?', 'set_na: no question (it has no 'answers'). The "
+        "data/textvqa/TextVQA_0.5.1_train.json, question_id 2: it has no 'answers'. The "
         "published file is not like that: download it again.",
     ),
     Fault(
         "a record with too few answers",
         record(answers=["two"] * 9),
         (*ON_TEXTVQA,),
-        "data/textvqa/TextVQA_0.5.1_train.json, question_id 2: 9 answers, not 10. The "
+        "data/textvqa/TextVQA_0.5.1_train.json, question_id 2: it has 9 answers, not 10. The "
         "published file is not like that: download it again.",
     ),
     Fault(
         "an id that is a text",
         record(question_id="7"),
         (*ON_TEXTVQA,),
-        "data/textvqa/TextVQA_0.5.1_train.json, {'question_id': '7', 'image_id': 'train02', "
-        "'question': 'what is word 2?', 'set_: no question (its question_id is '7', no int). "
-        "The published file is not like that: download it again.",
+        "data/textvqa/TextVQA_0.5.1_train.json, question_id '7': its question_id is '7', no "
+        "int. The published file is not like that: download it again.",
     ),
     Fault(
         "an empty question",
         record(question=" "),
         (*ON_TEXTVQA,),
-        "data/textvqa/TextVQA_0.5.1_train.json, question_id 2: an empty question. The "
+        "data/textvqa/TextVQA_0.5.1_train.json, question_id 2: its question is empty. The "
         "published file is not like that: download it again.",
     ),
     Fault(
@@ -172,7 +170,7 @@ ANNOTATIONS = [
         "a count that is no number",
         rsvqa(answer="many"),
         ("task=rsvqa_lr", "final_split=false", "task.numeric=true"),
-        "data/rsvqa_lr/LR_split_train_questions.json, question 1: 'many' for an answer of "
+        "data/rsvqa_lr/LR_split_train_questions.json, id 1: 'many' for an answer of "
         "type count … with base 10: 'many'). The published file is not like that: download it"
         " again.",
     ),
@@ -180,7 +178,7 @@ ANNOTATIONS = [
         "an answer to another question",
         rsvqa(question_id=0),
         ("task=rsvqa_lr", "final_split=false", "task.numeric=true"),
-        "data/rsvqa_lr/LR_split_train_questions.json, question 1: its answer is one to "
+        "data/rsvqa_lr/LR_split_train_questions.json, id 1: its answer is one to "
         "question 0. The published file is not like that: download it again.",
     ),
     Fault(

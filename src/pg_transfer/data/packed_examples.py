@@ -100,6 +100,30 @@ class Repeated(Computed[Value], Generic[Value]):
         return self.different[self._chosen[row]]
 
 
+class Lists(Computed[tuple[Value, ...]], Generic[Value]):
+    """Short lists of values of which few are different, such as what people answered."""
+
+    def __init__(self, lists: Iterable[Iterable[Value]] = ()) -> None:
+        self._values: Repeated[Value] = Repeated()
+        self._ends = array("q")
+        for values in lists:
+            self.append(values)
+
+    def append(self, values: Iterable[Value]) -> None:
+        """Adds one to the end."""
+        for value in values:
+            self._values.append(value)
+        self._ends.append(len(self._values))
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def at(self, row: int) -> tuple[Value, ...]:
+        """The list in that row, a new tuple each time."""
+        start = self._ends[row - 1] if row else 0
+        return tuple(self._values[start : self._ends[row]])
+
+
 class PackedExamples(Computed[Example]):
     """Examples by their attributes, of each as many as there are examples."""
 

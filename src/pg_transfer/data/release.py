@@ -6,21 +6,16 @@ that names the file, the record and what to do.
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
-
-PIECE = 2**22
-"""Characters that are read at once of a long list of records; none of these has as many."""
 
 MOST_TOLD = 1000
 """Faults that are told one by one; of the others it is said how many there are."""
@@ -176,61 +171,6 @@ def _refuse_path(name: str) -> None:
             f"{name!r} is no name of an image: annotations name files, not paths, which could lead "
             f"out of the data set. Fetch them again from their publisher"
         )
-
-
-def read_records(path: Path, *lists: str) -> dict[str, Any]:
-    """A JSON file: an object that has the named `lists` of objects, and whatever else.
-
-    Raises:
-        ValueError: it is cut short, no JSON, or has no such lists.
-    """
-    try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise fault(path, "the whole file", f"cut short or no JSON ({error})") from error
-    for name in lists:
-        records = content.get(name) if isinstance(content, dict) else None
-        if not isinstance(records, list) or not all(isinstance(one, dict) for one in records):
-            raise fault(path, "the whole file", f"no list of records named {name!r}")
-    return content
-
-
-def each_record(path: Path, name: str) -> Iterator[dict[str, Any]]:
-    """The records of `read_records(path, name)[name]`, one at a time.
-
-    A million of them together take gigabytes. A file that does not begin with them is read whole.
-
-    Raises:
-        ValueError: as `read_records`, though perhaps after some records.
-    """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            text = file.read(PIECE)
-            start = re.match(rf'\s*\{{\s*"{name}"\s*:\s*\[\s*(?=\{{)', text)
-            if start is not None:
-                yield from _objects(text[start.end() :], file)
-                return
-    except (ValueError, RecursionError) as error:
-        raise fault(path, "the whole file", f"cut short or no JSON ({error})") from error
-    yield from read_records(path, name)[name]
-
-
-def _objects(text: str, file: TextIO) -> Iterator[dict[str, Any]]:
-    """Those of the list at the beginning of a file's object, of which `text` was read already."""
-    decoder, place = json.JSONDecoder(), 0
-    behind = re.compile(r"\s*(?:,\s*(?=\{)|(\]))")
-    while True:
-        if len(text) - place < PIECE and (more := file.read(PIECE)):
-            text, place = text[place:] + more, 0
-        record, end = decoder.raw_decode(text, place)
-        sign = behind.match(text, end)
-        if sign is None:
-            raise ValueError(f"neither another record nor the end behind {record!r:.80}")
-        yield record
-        place = sign.end()
-        if sign[1]:
-            json.loads('{"": 0' + text[place:] + file.read())  # the rest of the object
-            return
 
 
 def field(record: Mapping[str, Any], name: str, kind: type[Value]) -> Value:

@@ -111,12 +111,12 @@ def score(
 
 
 def _exact(texts: Sequence[str], truths: Sequence[Sequence[str]]) -> Scores:
-    return _only(score_matches(texts, truths), {"accuracy_any": "accuracy"})
+    return score_matches(texts, truths).only({"accuracy_any": "accuracy"})
 
 
 def _anls(texts: Sequence[str], truths: Sequence[Sequence[str]]) -> Scores:
     texts, truths = _lower(texts, truths)
-    return _only(score_matches(texts, truths), {"anls": "anls", "accuracy_any": "accuracy"})
+    return score_matches(texts, truths).only({"anls": "anls", "accuracy_any": "accuracy"})
 
 
 def _vqa(texts: Sequence[str], truths: Sequence[Sequence[str]]) -> Scores:
@@ -125,7 +125,7 @@ def _vqa(texts: Sequence[str], truths: Sequence[Sequence[str]]) -> Scores:
             "metric=vqa compares with the answers of several people, and an example has one "
             "suffix only; metric=exact compares with it"
         )
-    return _only(score_vqa(texts, truths), {"accuracy": "accuracy"})
+    return score_vqa(texts, truths).only({"accuracy": "accuracy"})
 
 
 def _relaxed(texts: Sequence[str], truths: Sequence[Sequence[str]]) -> Scores:
@@ -151,11 +151,3 @@ def _captions(texts: Sequence[str], truths: Sequence[Sequence[str]], in_full: bo
 _OF_TEXTS: Mapping[str, Callable[[Sequence[str], Sequence[Sequence[str]]], Scores]] = {
     "exact": _exact, "vqa": _vqa, "anls": _anls, "relaxed": _relaxed,
 }  # fmt: skip
-
-
-def _only(scores: Scores, names: Mapping[str, str]) -> Scores:
-    """Some of the metrics, under other names."""
-    return Scores(
-        {new: scores.metrics[old] for old, new in names.items()},
-        [{new: one[old] for old, new in names.items()} for one in scores.examples],
-    )
