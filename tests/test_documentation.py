@@ -68,7 +68,7 @@ def test_the_task_of_the_page_names_the_record_that_is_wrong(tmp_path: Path) -> 
     exec(code[1], names)
     record = {"id": 7, "image": "a.jpg", "question": "what?", "answer": 3}
     (tmp_path / "val.json").write_text(json.dumps({"questions": [record]}), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"val\.json.*'id': 7.*its answer is 3, no str"):
+    with pytest.raises(ValueError, match=r"val\.json, id 7: its answer is 3, no str"):
         names["Mine"](tmp_path).examples("val")
 
 
