@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from pg_transfer.data import images
 from pg_transfer.process.whole_files import whole
+from pg_transfer.reporting.fonts import Font, font_for
 from pg_transfer.task import Answer, Outline, Task
 from pg_transfer.task import Image as Source
 
@@ -21,22 +22,27 @@ MARGIN_PX = 6
 LINE_PX = 17
 COLUMNS = 4
 MASK_OPACITY = 0.45
+TEXT_PX = 13
 LABEL_PX = 12
 MOST_LETTERS = 24
 
 Graded = tuple[Answer, dict[str, float]]
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 Line = tuple[str, str | tuple[int, int, int]]
 """A text and its colour."""
 
 
 def draw_answers(task: Task, graded: Sequence[Graded], path: Path) -> None:
     """Saves a grid of answers with their scores as a PNG."""
-    font = ImageFont.load_default(size=13)
     outlined = [task.outlines(answer) for answer, _ in graded]
-    texts = [
-        _describe(answer, scores, outlines, font)
+    described = [
+        _describe(answer, scores, outlines)
         for (answer, scores), outlines in zip(graded, outlined, strict=True)
+    ]
+    font = font_for("".join(text for lines in described for text, _ in lines), TEXT_PX)
+    width_px = CELL_PX - 2 * MARGIN_PX
+    texts: list[list[Line]] = [
+        [(line, colour) for text, colour in lines for line in _wrapped(text, font, width_px)]
+        for lines in described
     ]
     columns = min(COLUMNS, len(graded))
     rows = -(-len(graded) // columns)
@@ -89,8 +95,8 @@ def _corners(outline: Outline, size: tuple[int, int]) -> tuple[float, float, flo
 
 def _write_label(draw: ImageDraw.ImageDraw, outline: Outline, size: tuple[int, int]) -> None:
     left, top, _, bottom = _corners(outline, size)
-    font = ImageFont.load_default(size=LABEL_PX)
     label = " ".join(outline.label.split())[:MOST_LETTERS]
+    font = font_for(label, LABEL_PX)
     left = max(0, min(left, size[0] - draw.textlength(label, font=font)))  # not out of the picture
     edge, anchor = (bottom, "ld") if outline.kind == "answer" else (top, "la")
     around = draw.textbbox((left, edge), label, font=font, anchor=anchor)
@@ -109,9 +115,7 @@ def _pixels(source: Source) -> np.ndarray:
     return np.concatenate([np.asarray(one) for one in resized], axis=1)
 
 
-def _describe(
-    answer: Answer, scores: dict[str, float], outlines: Sequence[Outline], font: Font
-) -> list[Line]:
+def _describe(answer: Answer, scores: dict[str, float], outlines: Sequence[Outline]) -> list[Line]:
     """What stands below a picture; an answer or truth that is drawn is not spelled out, too."""
     drawn = {outline.kind for outline in outlines}
     texts: list[Line] = [(answer.example.prefix, "black")]
@@ -123,8 +127,7 @@ def _describe(
     texts.append(
         (", ".join(f"{name} {value:.2f}" for name, value in list(scores.items())[:2]), "dimgray")
     )
-    width_px = CELL_PX - 2 * MARGIN_PX
-    return [(line, colour) for text, colour in texts for line in _wrapped(text, font, width_px)]
+    return texts
 
 
 def _tinted(pixels: np.ndarray, outlines: Sequence[Outline], side_px: int) -> np.ndarray:
