@@ -38,6 +38,8 @@ def test_a_fault_is_told_in_these_words(
     words = map(re.escape, fault.message.split("…"))
     said = ended.message.replace(f"{tmp_path}/", "")
     assert re.fullmatch(".+?".join(words), said, re.DOTALL), said
+    if "checkpoint" in said:  # the command to go on would meet it again
+        assert "to go on from the last checkpoint: " not in ended.out
     assert not (tmp_path / "attacked").exists()
 
 

@@ -41,7 +41,7 @@ from pg_transfer.task import Scores
 from pg_transfer.tracking.code_version import code_version, described
 from pg_transfer.tracking.follow import best_model
 from pg_transfer.tracking.guard import Guard
-from pg_transfer.training.damaged import going_on_from
+from pg_transfer.training.damaged import CheckpointError, going_on_from
 from pg_transfer.training.streams import told_shares
 from pg_transfer.training.tuning import tuning_table
 from pg_transfer.training.weights import BEST, LAST
@@ -114,6 +114,8 @@ def learn_and_score(run: Run, config: DictConfig, last: Path) -> None:
                 run.module, run.data, ckpt_path=last if last.exists() else None, weights_only=True
             )
         after = {split: run.score(split) for split in run.report}
+    except CheckpointError:  # the same command would meet it again
+        raise
     except Exception:
         goes_on = "to go on from the last checkpoint" if last.exists() else "to start again"
         say(f"{goes_on}: {shlex.join(resume_command(folder))}")

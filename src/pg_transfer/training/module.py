@@ -18,6 +18,7 @@ from pg_transfer.model.decoding import GREEDY, Decoding
 from pg_transfer.model.generate import alone
 from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.training.batches import Batch
+from pg_transfer.training.damaged import CheckpointError
 from pg_transfer.training.loss import suffix_loss, summed_last, supervised
 from pg_transfer.training.optimizer import adamw, clip_gradients
 from pg_transfer.training.recipe import Recipe
@@ -199,8 +200,8 @@ class TransferModule(LightningModule):
         """Looks at a checkpoint before it is gone on with.
 
         Raises:
-            ValueError: it does not hold what learns here, belongs to another base, or has values
-                that are not finite.
+            CheckpointError: it does not hold what learns here, belongs to another base, or has
+                values that are not finite.
         """
         require_fit(
             "the checkpoint to go on from",
@@ -210,7 +211,7 @@ class TransferModule(LightningModule):
             base=self.base,
         )
         if found := not_finite(saved_values(checkpoint)):
-            raise ValueError(
+            raise CheckpointError(
                 f"the checkpoint to go on from is damaged: {found}. Put a whole copy in its place, "
                 f"or begin anew in another folder"
             )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pg_transfer.task import Example
+from pg_transfer.training.damaged import CheckpointError
 from pg_transfer.training.digests import short_digest
 
 
@@ -21,7 +22,7 @@ def _told(example: Example) -> bytes:
 
 
 def require_same_examples(saved: Mapping[str, Any], now: Mapping[str, Any], *, split: str) -> None:
-    """Raises ValueError unless both tell, by `count` and `digest`, of the same examples."""
+    """Raises CheckpointError unless both tell, by `count` and `digest`, of the same examples."""
     if saved["count"] != now["count"]:
         change = f"{saved['count']:,} examples of {split!r} there, and {now['count']:,} now"
     elif saved["digest"] != now["digest"]:
@@ -31,7 +32,7 @@ def require_same_examples(saved: Mapping[str, Any], now: Mapping[str, Any], *, s
         )
     else:
         return
-    raise ValueError(
+    raise CheckpointError(
         f"the checkpoint to go on from was trained on other data: {change}. The schedule and the "
         f"order of a run depend on all of them: put the data back as it was, or begin anew in "
         f"another folder, run=..."

@@ -24,7 +24,7 @@ from pg_transfer.model.checkpoint.names import POSITIONS
 from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.process.replacing import clear_unfinished
 from pg_transfer.process.whole_files import whole
-from pg_transfer.training.damaged import reading, require_base, require_parts
+from pg_transfer.training.damaged import CheckpointError, reading, require_base, require_parts
 from pg_transfer.training.digests import short_digest
 from pg_transfer.training.shards import LIGHTNING, WEIGHTS, Shards, piece, read_rest, read_whole
 
@@ -89,17 +89,17 @@ def require_fit(
         base: the model's; None if all of it learns.
 
     Raises:
-        ValueError: they differ.
+        CheckpointError: they differ.
     """
     missing, extra = sorted(set(names) - set(found)), sorted(set(found) - set(names))
     if missing or extra:
-        raise ValueError(
+        raise CheckpointError(
             f"{file} is no checkpoint of this model under this tuning: of the {len(names)} "
             f"parameters that learn it lacks {len(missing)} ({', '.join(missing[:3])}), and it has "
             f"{len(extra)} others ({', '.join(extra[:3])})"
         )
     if base is not None and saved is not None and saved["fingerprint"] != base.fingerprint:
-        raise ValueError(
+        raise CheckpointError(
             f"{file} holds what was learnt on top of {saved['source']} (fingerprint "
             f"{saved['fingerprint']}), and the weights at hand are {base.source} (fingerprint "
             f"{base.fingerprint}), which are others; give those that it was trained on"
@@ -116,7 +116,7 @@ def read_weights(path: Path, model: PaliGemma, *, base: Base | None = None) -> i
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: it is no checkpoint of ours, or one of another model or base.
+        CheckpointError: it is no checkpoint of ours, or one of another model or base.
     """
     if not path.exists():
         there = [file.name for file in sorted(path.parent.glob("*")) if file.suffix in SUFFIXES]
@@ -135,7 +135,7 @@ def read_weights(path: Path, model: PaliGemma, *, base: Base | None = None) -> i
     try:
         model.load_state_dict(weights, strict=False, assign=is_empty)
     except RuntimeError as error:
-        raise ValueError(f"{path} is of another size than this model: {error}") from error
+        raise CheckpointError(f"{path} is of another size than this model: {error}") from error
     model.tie()
     return step
 
