@@ -204,7 +204,8 @@ def test_the_usual_prompt_is_the_runs(tmp_path: Path) -> None:
         (["--images", "empty", "--prompt", "x"], "no images in the folder empty"),
         (["--images", "text.png", "--prompt", "x"], "text.png: cannot be read as an image"),
         (["--images", "good.png", "zero.png", "--prompt", "x"], "zero.png: cannot be read as an "
-         "image (the file is empty)"),
+         "image (the file is empty); fetch the file again, or convert it to one of JPEG, PNG, GIF, "
+         "BMP, WEBP, TIFF, PPM; or leave it out with --on-error skip"),
         (["--images", "good.png"], 'no-run is no run with a prompt of its own; give --prompt'),
         (["--prompt", "x"], "give --images"),
         (["--images", "good.png", "--prompts", "rows"], "leave out the others"),

@@ -135,6 +135,7 @@ class GivenImages:
     def __init__(self, *, skips: bool, tell: Callable[[str], None]) -> None:
         self.skips, self.tell = skips, tell
         self.faults: dict[Path, str] = {}
+        self._has_others = False
 
     def check(self, paths: Sequence[Path]) -> None:
         """Has a look at the header of every file.
@@ -143,6 +144,7 @@ class GivenImages:
             FileNotFoundError: one is not there.
             ValueError: one is no image, or of those that are skipped there are no others.
         """
+        self._has_others = len(set(paths)) > 1
         for path in paths:
             if not _is_unicode(str(path)):  # and no file of answers could name it
                 raise ValueError(f"{path}: the name of this file is not in UTF-8; rename it")
@@ -173,7 +175,9 @@ class GivenImages:
             return read(path)
         except (FileNotFoundError, ValueError) as error:
             if not self.skips:
-                raise
+                kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
+                others = "; or leave it out with --on-error skip" if self._has_others else ""
+                raise kind(f"{error}{others}") from error
             self.faults[path] = str(error)
             self.tell(f"left out: {error}")
             return None
