@@ -10,7 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
@@ -19,19 +18,15 @@ from PIL import Image
 import pg_transfer
 from pg_transfer import predict
 from pg_transfer.answering.answers_file import ANSWERS, UNFINISHED, AnswersFile
-from pg_transfer.answering.given_images import Request, find_images, refuse_secret_requests
-from pg_transfer.answering.reply import Reply
-from pg_transfer.answering.writing import Written, write_replies
+from pg_transfer.answering.given_images import find_images
 from pg_transfer.running.assemble import assemble
 from pg_transfer.running.settings import register_resolvers
-from pg_transfer.segmentation.instances import Found
-from pg_transfer.segmentation.run_lengths import drawn
 from pg_transfer.sources.run_settings import CONFIG
-from tasks import coco_captions, rsvqa, textvqa
 from tasks.shapes import Shapes
 from tests import data_sets
+from tests.answering.answers import rows
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +66,6 @@ def photos(examples, tmp_path_factory: pytest.TempPathFactory) -> Path:
             row = {"image": f"{number:03d}.png", "prompt": example.prefix}
             file.write(json.dumps(row) + "\n")
     return folder
-
-
-def rows(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 @pytest.mark.slow
@@ -164,214 +155,7 @@ def test_a_folder_has_its_images_by_name_and_none_comes_twice(photos: Path) -> N
     assert [path.name for path in found] == [f"{number:03d}.png" for number in range(128)]
 
 
-def test_a_name_with_brackets_is_no_pattern_where_it_exists(tmp_path: Path) -> None:
-    path = tmp_path / "a[1].png"
-    Image.new("RGB", (2, 2)).save(path)
-    (tmp_path / "sub.png").mkdir()
-    assert find_images([str(path)]) == [path]
-    assert find_images([f"{tmp_path}/*.png"]) == [path]
-
-
-@pytest.mark.parametrize(
-    ("task", "prompt"),
-    [
-        ("coco_captions", coco_captions.PREFIX), ("textvqa", textvqa.PREFIX),
-        ("rsvqa_lr", rsvqa.PREFIX), ("rsvqa_hr", rsvqa.PREFIX),
-        ("refcoco", "{expression}"), ("shapes", "{expression}"),
-    ],
-)  # fmt: skip
-def test_settings_say_what_a_task_asks(task: str, prompt: str) -> None:
-    register_resolvers()
-    with initialize_config_dir(str(ROOT / "conf"), version_base=None):
-        assert compose("train", overrides=[f"task={task}"]).prompt == prompt
-
-
-def test_the_usual_prompt_is_the_runs(tmp_path: Path) -> None:
-    (tmp_path / "checkpoints").mkdir()
-    (tmp_path / CONFIG).write_text("prompt: caption en\ntask: {_target_: nowhere.Task}\n")
-    assert predict.usual_prompt(str(tmp_path)) == "caption en"
-    assert predict.usual_prompt(str(tmp_path / "checkpoints" / "best.ckpt")) == "caption en"
-
-
-# What is refused, before a model is looked for
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--images", "absent.png", "--prompt", "x"], "no image file absent.png"),
-        (["--images", "*.gif", "--prompt", "x"], "no file matches *.gif"),
-        (["--images", "empty", "--prompt", "x"], "no images in the folder empty"),
-        (["--images", "text.png", "--prompt", "x"], "text.png: cannot be read as an image"),
-        (["--images", "good.png", "zero.png", "--prompt", "x"], "zero.png: cannot be read as an "
-         "image (the file is empty); fetch the file again, or convert it to one of JPEG, PNG, GIF, "
-         "BMP, WEBP, TIFF, PPM; or leave it out with --on-error skip"),
-        (["--images", "good.png"], 'no-run is no run with a prompt of its own; give --prompt'),
-        (["--prompt", "x"], "give --images"),
-        (["--images", "good.png", "--prompts", "rows"], "leave out the others"),
-        (["--prompts", "absent"], "no file of prompts at absent"),
-        (["--prompts", "rows"], "rows, line 2: not a row such as"),
-        (["--prompts", "numbers"], "numbers, line 1: `image` and `prompt` have to be strings"),
-        (["--prompts", "blank"], "blank has no rows"),
-        (["--images", "good.png", "--prompt", "x", "--to", "full"], "full holds answers.jsonl"),
-        (["--batch", "0"], "--batch: 0 is no whole number above 0"),
-        (["--max-tokens", "-1"], "--max-tokens: -1 is no whole number"),
-        (["--beams", "1.5"], "--beams: 1.5 is no whole number"),
-        (["--images", "good.png", "--prompt", "x", "--mask-codec", "no.npz"], "no mask codec at"),
-        (["--images", "good.png", "--prompt", "x", "--device", "cuda:99"], "device=cuda:99: this"),
-        (["--images", "good.png", "--prompt", "x", "--device", "tpo"], "device=tpo is none of"),
-        (["--images", "good.png", "--prompt", "x"], "no-run"),
-    ],
-)  # fmt: skip
-def test_what_is_refused(
-    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
-) -> None:  # fmt: skip
-    monkeypatch.chdir(tmp_path)
-    Image.new("RGB", (2, 2)).save("good.png")
-    for folder in ("empty", "full"):
-        Path(folder).mkdir()
-    for name, text in {
-        "text.png": "no image", "zero.png": "", "full/answers.jsonl": "",
-        "blank": "\n",
-        "rows": '{"image": "good.png", "prompt": "x"}\n{"image": "good.png"}\n',
-        "numbers": '{"image": "good.png", "prompt": 1}',
-    }.items():  # fmt: skip
-        Path(name).write_text(text)
-    with pytest.raises(SystemExit) as end:
-        predict.main(["no-run", *arguments])
-    assert end.value.code == (2 if "whole number" in message else 1)
-    error = capsys.readouterr().err
-    assert message in error and "Traceback" not in error
-    assert not Path("predictions").exists()
-
-
-def test_a_run_that_asks_each_image_something_else_needs_a_prompt(tmp_path: Path) -> None:
-    (tmp_path / CONFIG).write_text("prompt: answer en {question}\n")
-    with pytest.raises(ValueError, match=r"its prompts are \"answer en \{question\}\""):
-        predict.usual_prompt(str(tmp_path))
-    (tmp_path / CONFIG).write_text("seed: 0\n")
-    with pytest.raises(ValueError, match="asks each image something else; give --prompt"):
-        predict.usual_prompt(str(tmp_path))
-
-
-# What is written
-
-
-def replies() -> list[Reply]:
-    pixels = np.zeros((60, 90, 3), np.uint8)
-    mask = np.zeros((60, 90), bool)
-    mask[10:20, 30:50] = True
-    objects = [Found("cat", (30.004, 10.0, 50.0, 20.0), mask), Found("", (0, 0, 9, 9), None)]
-    return [
-        Reply("detect cat", "<loc…", pixels, objects, ["<loc0001>"], undrawn=0),
-        Reply("caption", "two\ncats", pixels, [], [], undrawn=0),
-        Reply("segment", "<loc…", pixels, objects, [], undrawn=1),
-        Reply("what", "", pixels, [], [], undrawn=0),
-    ]
-
-
-REQUESTS = [
-    Request(Path("a/cat.png"), "detect cat"), Request(Path("a/cat.png"), "caption"),
-    Request(Path("b/cat.png"), "segment"), Request(Path("b/cat.png"), "what"),
-]  # fmt: skip
-
-
-def test_a_secret_in_a_prompt_is_refused_before_the_model_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    monkeypatch.setenv("HF_TOKEN", "planted-in-a-prompt")
-    data_sets.write_image(tmp_path / "cat.png")
-    (tmp_path / "rows.jsonl").write_text(
-        "".join(
-            json.dumps({"image": "cat.png", "prompt": prompt}) + "\n"
-            for prompt in ("detect cat", "say planted-in-a-prompt")
-        )
-    )
-    for asked in (
-        ["--images", f"{tmp_path}/cat.png", "--prompt", "a", "--prompt", "planted-in-a-prompt"],
-        ["--prompts", f"{tmp_path}/rows.jsonl"],
-    ):
-        with pytest.raises(SystemExit):
-            predict.main(["no/such/model", *asked, "--to", f"{tmp_path}/to"])
-        error = capsys.readouterr().err
-        assert "cat.png holds what looks like a secret" in error and "planted" not in error
-    assert not (tmp_path / "to").exists()
-    with pytest.raises(ValueError, match="the name of the image of request 2 holds"):
-        refuse_secret_requests(
-            [Request(Path("a.png"), "a"), Request(Path("planted-in-a-prompt.png"), "a")]
-        )
-
-
-def write(folder: Path, given, *, draw: bool = True) -> Written:
-    """Writes replies to `REQUESTS` into `folder`."""
-    written = Written()
-    with AnswersFile(folder, {"by": "hand"}) as file:
-        write_replies(file, zip(REQUESTS, given, strict=True), written, draw=draw)
-        file.finish()
-    return written
-
-
-def test_rows_and_pictures(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    written = write(tmp_path / "to", replies())
-    counts = written.answers, written.objects, written.undrawn, written.pictures, written.malformed
-    assert counts == (4, 4, 1, 2, 1)
-    first, second, third, _ = rows(tmp_path / "to" / "answers.jsonl")
-    mask = first["masks"].pop(0)
-    assert first == {
-        "image": "a/cat.png", "width": 90, "height": 60, "prompt": "detect cat",
-        "answer": "<loc…", "boxes": [[30.0, 10.0, 50.0, 20.0], [0, 0, 9, 9]],
-        "labels": ["cat", ""], "masks": [None], "malformed": ["<loc0001>"],
-        "picture": "pictures/00001-cat.jpg",
-    }  # fmt: skip
-    assert mask["size"] == [60, 90]
-    np.testing.assert_array_equal(drawn(mask), replies()[0].objects[0].mask)
-    assert (second["boxes"], second["picture"]) == ([], None)
-    # Images of one name from two folders do not overwrite each other.
-    assert third["picture"] == "pictures/00003-cat.jpg"
-    for row in (first, third):
-        with Image.open(tmp_path / "to" / row["picture"]) as picture:
-            assert picture.size == (512, 341)
-    assert capsys.readouterr().out.splitlines() == [
-        "a/cat.png: detect cat → cat at x 30-50, y 10-20, mask of 200 pixels; object at x 0-9, "
-        "y 0-9; cannot be read: <loc0001>",
-        "a/cat.png: caption → two cats",
-        "b/cat.png: segment → cat at x 30-50, y 10-20, mask of 200 pixels; object at x 0-9, y 0-9",
-        "b/cat.png: what → (nothing)",
-    ]
-
-
-def test_nothing_is_drawn_if_so_asked(tmp_path: Path) -> None:
-    written = write(tmp_path, replies(), draw=False)
-    assert written.pictures == 0
-    assert not (tmp_path / "pictures").exists()
-
-
-def test_what_was_answered_before_a_crash_is_kept(tmp_path: Path) -> None:
-    def until_the_power_cut():
-        yield from replies()[:2]
-        assert len(rows(tmp_path / "answers.jsonl.part")) == 2  # already on the disk
-        raise RuntimeError("power cut")
-
-    with pytest.raises(RuntimeError, match="power cut"):
-        write(tmp_path, until_the_power_cut())
-    left = tmp_path / UNFINISHED
-    assert [row["prompt"] for row in rows(left)] == ["detect cat", "caption"]
-    assert not (tmp_path / ANSWERS).exists()
-
-
-def test_a_picture_has_its_name_when_it_is_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def half(self: Image.Image, file: Path, *_: object, **__: object) -> None:
-        file.write_bytes(b"half")
-        raise RuntimeError("power cut")
-
-    monkeypatch.setattr(Image.Image, "save", half)
-    with pytest.raises(RuntimeError, match="power cut"):
-        write(tmp_path, replies())
-    assert list((tmp_path / "pictures").iterdir()) == []
-    assert rows(tmp_path / "answers.jsonl.part") == []
+# What cannot be read, and going on
 
 
 def test_a_file_cut_short_is_named_and_the_answers_before_it_stay(
@@ -385,9 +169,6 @@ def test_a_file_cut_short_is_named_and_the_answers_before_it_stay(
                       "--batch", "1", "--to", str(to)])  # fmt: skip
     assert "cut.png: cannot be read as an image" in capsys.readouterr().err
     assert len(rows(to / "answers.jsonl.part")) == 1
-
-
-# What cannot be read, and going on
 
 
 def ask(run: Path, to: Path, images: list[Path], *more: str, prompt: str = "x") -> None:

@@ -1,0 +1,44 @@
+"""Texts are measured as training cuts them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pg_transfer.checking.texts import drawn_targets, measure_prompts, measure_targets
+from pg_transfer.task import Example, Target
+from pg_transfer.text.tokenizer import load_tokenizer
+
+
+def test_lengths_are_those_of_training() -> None:
+    from pg_transfer.text.sequence import training_layout
+
+    tokenizer = load_tokenizer("builtin")
+    texts = [
+        Target("the red circle", "yes"), Target("a", "blue shape " * 20), Target("long " * 30, "c"),
+    ]  # fmt: skip
+    pairs = [(Example(str(number), Path("x")), text) for number, text in enumerate(texts)]
+    found = measure_targets(pairs, tokenizer, text_length=40)
+    layouts = [
+        training_layout(
+            tokenizer.encode(prefix), tokenizer.encode(suffix), tokenizer=tokenizer, text_length=40
+        )
+        for prefix, suffix in texts
+    ]
+    cuts = [layout.cut for layout in layouts if layout.cut]
+    assert sorted(cuts) == sorted(found.cut.elements()) and len(set(cuts)) == 2
+    assert layouts[0].length in found.tokens
+    assert found.longest[0][1] == "2"
+    assert found.odd == {
+        "spaces or line breaks around the suffix": ["1"],
+        "spaces or line breaks around the prefix": ["2"],
+    }
+    prompts = measure_prompts([Example("0", Path("x"), "a\nb")], tokenizer, text_length=40)
+    assert list(prompts.odd) == ["a line break in the prefix, which is what ends one"]
+
+
+def test_examples_without_a_target_are_named() -> None:
+    from tasks.textvqa import TextVQA
+
+    task = TextVQA("nowhere")
+    drawn = drawn_targets(task, [Example("7", Path("x"), "a")], most=0, seed=0)
+    assert drawn.failed == ["'7' has no answer to learn"]
