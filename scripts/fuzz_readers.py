@@ -32,6 +32,7 @@ from scripts.fuzz import JSON, Reader
 from scripts.fuzz_checkpoints import CHECKPOINTS, empty_model, filled_model, tiny
 from scripts.fuzz_own_data import OWN_DATA, as_lines, from_lines
 from tasks.coco_captions import CocoCaptions
+from tasks.gqa import GQA
 from tasks.refcoco import RefCOCO
 from tasks.rsvqa import LowResolution
 from tasks.textvqa import TextVQA
@@ -261,6 +262,9 @@ READERS = {
     "rsvqa_answers": task_reader(
         data_sets.rsvqa_lr, "LR_split_val_answers.json",
         partial(LowResolution, numeric=True), ("val",),
+    ),
+    "gqa": task_reader(
+        data_sets.gqa, "testdev_balanced_questions.json", GQA, ("testdev_balanced",)
     ),
     "refs": task_reader(
         data_sets.refcoco, "refcoco/refs(unc).p", refcoco, ("train", "refcoco/val"),

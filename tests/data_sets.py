@@ -118,6 +118,31 @@ def _rsvqa(root: Path, release: str, images: str, splits: Sequence[str]) -> Path
     return root
 
 
+def gqa(root: Path, *, examples: int = 4) -> Path:
+    """GQA and xGQA with `examples` questions in each split and each language."""
+    files = [
+        *(f"{split}_balanced_questions" for split in ("train", "val", "testdev")),
+        *(f"xgqa/testdev_balanced_questions_{language}" for language in
+          ("bn", "de", "en", "id", "ko", "pt", "ru", "zh")),
+    ]  # fmt: skip
+    for number, file in enumerate(files):
+        part = min(number, 2)  # the languages share testdev's images
+        records = {}
+        for place in range(examples):
+            name = f"{part}{place:02d}"
+            write_image(root / "images" / f"{name}.jpg", seed=int(name))
+            records[f"{part}{place:07d}"] = {
+                "question": f"What is on the {place}?",
+                "imageId": name,
+                "isBalanced": True,
+                "answer": ("wall", "yes")[place % 2],
+                "types": {"structural": "query"},
+                "fullAnswer": "It is the wall.",
+            }
+        write_json(root / f"{file}.json", records)
+    return root
+
+
 REFER = {
     "refcoco": ("refs(unc).p", ("train", "val", "testA", "testB")),
     "refcoco+": ("refs(unc).p", ("train", "val", "testA", "testB")),
