@@ -35,6 +35,7 @@ from tasks.coco_captions import CocoCaptions
 from tasks.gqa import GQA
 from tasks.refcoco import RefCOCO
 from tasks.rsvqa import LowResolution
+from tasks.tallyqa import TallyQA
 from tasks.textvqa import TextVQA
 from tests import data_sets
 
@@ -266,6 +267,7 @@ READERS = {
     "gqa": task_reader(
         data_sets.gqa, "testdev_balanced_questions.json", GQA, ("testdev_balanced",)
     ),
+    "tallyqa": task_reader(data_sets.tallyqa, "test.json", TallyQA, ("test",)),
     "refs": task_reader(
         data_sets.refcoco, "refcoco/refs(unc).p", refcoco, ("train", "refcoco/val"),
         (pickle.loads, partial(pickle.dumps, protocol=2)),

@@ -143,6 +143,23 @@ def gqa(root: Path, *, examples: int = 4) -> Path:
     return root
 
 
+def tallyqa(root: Path, *, examples: int = 4) -> Path:
+    """TallyQA with `examples` questions in each split."""
+    for number, split in enumerate(("train", "test")):
+        records = []
+        for place in range(examples):
+            folder = ("VG_100K", "VG_100K_2", "train2014", "val2014")[place % (4, 2)[number]]
+            image = f"{folder}/{10 * number + place}.jpg"
+            write_image(root / image, seed=10 * number + place)
+            record = {
+                "answer": place, "data_source": "amt", "image": image,
+                "image_id": 10 * number + place, "question": "How many?", "question_id": place,
+            }  # fmt: skip
+            records.append(record | ({"issimple": place % 2 == 0} if number else {}))
+        write_json(root / f"{split}.json", records)
+    return root
+
+
 REFER = {
     "refcoco": ("refs(unc).p", ("train", "val", "testA", "testB")),
     "refcoco+": ("refs(unc).p", ("train", "val", "testA", "testB")),

@@ -42,6 +42,9 @@ PUBLISHED = {
     ("refcoco", 896): (1e-5, 0.0, 100, 64, 0.3, 0.0, 48, False),
     ("gqa", 224): (1e-5, 0.0, 1, 256, 0.0, 0.0, 32, False),
     ("gqa", 448): (1e-5, 0.0, 1, 256, 0.0, 0.0, 32, True),
+    ("tallyqa", 224): (1e-5, 0.0, 2, 256, 0.0, 0.0, 32, False),
+    ("tallyqa", 448): (1e-5, 1e-6, 2, 256, 0.0, 0.0, 32, False),
+    ("tallyqa", 896): (7e-6, 7e-7, 2, 256, 0.0, 0.0, 32, False),
 }
 KEYS = ("lr", "weight_decay", "epochs", "batch_size", "label_smoothing", "dropout", "text_length",
         "freeze_vision")  # fmt: skip
@@ -60,6 +63,7 @@ PROCEDURES = {
         (False, False, 1), ("train_balanced+val_balanced", ["testdev_balanced", "xgqa"]),
         ("train_balanced", ["val_balanced"]),
     ),
+    "tallyqa": ((True, True, 1), ("train", ["test"]), ("train[:-5%]", ["train[-5%:]"])),
 }  # fmt: skip
 
 
