@@ -37,6 +37,7 @@ from tasks.refcoco import RefCOCO
 from tasks.rsvqa import LowResolution
 from tasks.tallyqa import TallyQA
 from tasks.textvqa import TextVQA
+from tasks.vizwizvqa import VizWizVQA
 from tests import data_sets
 
 
@@ -268,6 +269,9 @@ READERS = {
         data_sets.gqa, "testdev_balanced_questions.json", GQA, ("testdev_balanced",)
     ),
     "tallyqa": task_reader(data_sets.tallyqa, "test.json", TallyQA, ("test",)),
+    "vizwizvqa": task_reader(
+        data_sets.vizwizvqa, "annotations/train.json", VizWizVQA, ("train",)
+    ),
     "refs": task_reader(
         data_sets.refcoco, "refcoco/refs(unc).p", refcoco, ("train", "refcoco/val"),
         (pickle.loads, partial(pickle.dumps, protocol=2)),

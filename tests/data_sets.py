@@ -160,6 +160,21 @@ def tallyqa(root: Path, *, examples: int = 4) -> Path:
     return root
 
 
+def vizwizvqa(root: Path, *, examples: int = 4) -> Path:
+    """VizWiz-VQA with `examples` questions in each split."""
+    for number, split in enumerate(("train", "val", "test")):
+        records: list[dict[str, Any]] = []
+        for place in range(examples):
+            name = f"VizWiz_{split}_{place:08d}.jpg"
+            write_image(root / split / name, seed=10 * number + place)
+            answers = [{"answer": "a can", "answer_confidence": "yes"}] * 10
+            record = {"image": name, "question": "What is this?"}
+            said = {"answers": answers, "answer_type": "other", "answerable": 1}
+            records.append(record | (said if split != "test" else {}))
+        write_json(root / "annotations" / f"{split}.json", records)
+    return root
+
+
 REFER = {
     "refcoco": ("refs(unc).p", ("train", "val", "testA", "testB")),
     "refcoco+": ("refs(unc).p", ("train", "val", "testA", "testB")),

@@ -45,6 +45,8 @@ PUBLISHED = {
     ("tallyqa", 224): (1e-5, 0.0, 2, 256, 0.0, 0.0, 32, False),
     ("tallyqa", 448): (1e-5, 1e-6, 2, 256, 0.0, 0.0, 32, False),
     ("tallyqa", 896): (7e-6, 7e-7, 2, 256, 0.0, 0.0, 32, False),
+    ("vizwizvqa", 224): (1e-5, 0.0, 10, 256, 0.0, 0.0, 48, False),
+    ("vizwizvqa", 448): (1e-5, 0.0, 10, 256, 0.0, 0.0, 48, False),
 }
 KEYS = ("lr", "weight_decay", "epochs", "batch_size", "label_smoothing", "dropout", "text_length",
         "freeze_vision")  # fmt: skip
@@ -64,6 +66,7 @@ PROCEDURES = {
         ("train_balanced", ["val_balanced"]),
     ),
     "tallyqa": ((True, True, 1), ("train", ["test"]), ("train[:-5%]", ["train[-5%:]"])),
+    "vizwizvqa": ((True, False, 1), ("train+val", ["test"]), ("train", ["val"])),
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from pg_transfer.running.settings import register_resolvers
 
 CONF = Path(__file__).parents[2] / "conf"
 LAUNCH = (
-    "coco_captions", "refcoco", "rsvqa_hr", "rsvqa_lr", "textvqa", "gqa", "tallyqa",
+    "coco_captions", "refcoco", "rsvqa_hr", "rsvqa_lr", "textvqa", "gqa", "tallyqa", "vizwizvqa",
 )  # fmt: skip
 
 
@@ -48,7 +48,7 @@ README = {
         "test accuracy_average": "92.61 92.79", "test_phili accuracy_average": "90.58 90.54",
     },
     "chartqa": {"test relaxed_accuracy": "57.08 71.36"},
-    "vizwizvqa": {"test-std accuracy": "73.7 75.52"},
+    "vizwizvqa": {"test accuracy": "73.7 75.52"},
     "tallyqa": {"test accuracy_simple": "81.72 84.86", "test accuracy_complex": "69.56 72.27"},
     "ocrvqa": {"test accuracy": "73.24 75.60 75.90"},
     "textvqa": {"test accuracy": "55.47 73.15 76.48"},

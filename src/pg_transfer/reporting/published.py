@@ -86,7 +86,7 @@ RESULTS = (
            "train+val; non-numeric; there called test2"),
     Result("chartqa", "test", "relaxed_accuracy", _at(57.08, 71.36),
            "(human+augmented) x (train+val); mean of both tests"),
-    Result("vizwizvqa", "test-std", "accuracy", _at(73.7, 75.52), SERVER),
+    Result("vizwizvqa", "test", "accuracy", _at(73.7, 75.52), f"{SERVER}, std"),
     Result("tallyqa", "test", "accuracy_simple", _at(81.72, 84.86), "train"),
     Result("tallyqa", "test", "accuracy_complex", _at(69.56, 72.27), "train"),
     Result("ocrvqa", "test", "accuracy", _at(73.24, 75.60, 75.90), "train+val; lower case"),
