@@ -33,6 +33,7 @@ from scripts.fuzz_checkpoints import CHECKPOINTS, empty_model, filled_model, tin
 from scripts.fuzz_own_data import OWN_DATA, as_lines, from_lines
 from tasks.coco_captions import CocoCaptions
 from tasks.gqa import GQA
+from tasks.ocrvqa import OCRVQA
 from tasks.refcoco import RefCOCO
 from tasks.rsvqa import LowResolution
 from tasks.tallyqa import TallyQA
@@ -272,6 +273,7 @@ READERS = {
     "vizwizvqa": task_reader(
         data_sets.vizwizvqa, "annotations/train.json", VizWizVQA, ("train",)
     ),
+    "ocrvqa": task_reader(data_sets.ocrvqa, "dataset.json", OCRVQA, ("train", "val", "test")),
     "refs": task_reader(
         data_sets.refcoco, "refcoco/refs(unc).p", refcoco, ("train", "refcoco/val"),
         (pickle.loads, partial(pickle.dumps, protocol=2)),

@@ -175,6 +175,23 @@ def vizwizvqa(root: Path, *, examples: int = 4) -> Path:
     return root
 
 
+def ocrvqa(root: Path, *, books: int = 2) -> Path:
+    """OCR-VQA with `books` in each split, and two questions about each."""
+    content = {}
+    for split in (1, 2, 3):
+        for place in range(books):
+            name = f"{split}{place:09d}"
+            write_image(root / "images" / f"{name}.jpg", seed=10 * split + place)
+            content[name] = {
+                "imageURL": f"http://ecx.images-amazon.com/images/I/{place}.jpg",
+                "questions": ["Who wrote this book?", "Is this book related to Law?"],
+                "answers": ["Peter Chan", "No"],
+                "title": "Girls", "authorName": "Peter Chan", "genre": "Art", "split": split,
+            }  # fmt: skip
+    write_json(root / "dataset.json", content)
+    return root
+
+
 REFER = {
     "refcoco": ("refs(unc).p", ("train", "val", "testA", "testB")),
     "refcoco+": ("refs(unc).p", ("train", "val", "testA", "testB")),

@@ -47,6 +47,9 @@ PUBLISHED = {
     ("tallyqa", 896): (7e-6, 7e-7, 2, 256, 0.0, 0.0, 32, False),
     ("vizwizvqa", 224): (1e-5, 0.0, 10, 256, 0.0, 0.0, 48, False),
     ("vizwizvqa", 448): (1e-5, 0.0, 10, 256, 0.0, 0.0, 48, False),
+    ("ocrvqa", 224): (3e-6, 0.0, 3, 128, 0.0, 0.0, 32, False),
+    ("ocrvqa", 448): (3e-6, 0.0, 3, 128, 0.0, 0.0, 32, False),
+    ("ocrvqa", 896): (1e-5, 0.0, 3, 128, 0.0, 0.0, 32, False),
 }
 KEYS = ("lr", "weight_decay", "epochs", "batch_size", "label_smoothing", "dropout", "text_length",
         "freeze_vision")  # fmt: skip
@@ -67,6 +70,9 @@ PROCEDURES = {
     ),
     "tallyqa": ((True, True, 1), ("train", ["test"]), ("train[:-5%]", ["train[-5%:]"])),
     "vizwizvqa": ((True, False, 1), ("train+val", ["test"]), ("train", ["val"])),
+    "ocrvqa": (
+        (True, True, 1), ("train+val", ["test"]), ("train+val[20000:]", ["val[:20000]"]),
+    ),
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from pg_transfer.running.settings import register_resolvers
 CONF = Path(__file__).parents[2] / "conf"
 LAUNCH = (
     "coco_captions", "refcoco", "rsvqa_hr", "rsvqa_lr", "textvqa", "gqa", "tallyqa", "vizwizvqa",
+    "ocrvqa",
 )  # fmt: skip
 
 
