@@ -32,9 +32,13 @@ from scripts.fuzz import JSON, Reader
 from scripts.fuzz_checkpoints import CHECKPOINTS, empty_model, filled_model, tiny
 from scripts.fuzz_own_data import OWN_DATA, as_lines, from_lines
 from tasks.coco_captions import CocoCaptions
+from tasks.gqa import GQA
+from tasks.ocrvqa import OCRVQA
 from tasks.refcoco import RefCOCO
 from tasks.rsvqa import LowResolution
+from tasks.tallyqa import TallyQA
 from tasks.textvqa import TextVQA
+from tasks.vizwizvqa import VizWizVQA
 from tests import data_sets
 
 
@@ -262,6 +266,14 @@ READERS = {
         data_sets.rsvqa_lr, "LR_split_val_answers.json",
         partial(LowResolution, numeric=True), ("val",),
     ),
+    "gqa": task_reader(
+        data_sets.gqa, "testdev_balanced_questions.json", GQA, ("testdev_balanced",)
+    ),
+    "tallyqa": task_reader(data_sets.tallyqa, "test.json", TallyQA, ("test",)),
+    "vizwizvqa": task_reader(
+        data_sets.vizwizvqa, "annotations/train.json", VizWizVQA, ("train",)
+    ),
+    "ocrvqa": task_reader(data_sets.ocrvqa, "dataset.json", OCRVQA, ("train", "val", "test")),
     "refs": task_reader(
         data_sets.refcoco, "refcoco/refs(unc).p", refcoco, ("train", "refcoco/val"),
         (pickle.loads, partial(pickle.dumps, protocol=2)),

@@ -118,6 +118,80 @@ def _rsvqa(root: Path, release: str, images: str, splits: Sequence[str]) -> Path
     return root
 
 
+def gqa(root: Path, *, examples: int = 4) -> Path:
+    """GQA and xGQA with `examples` questions in each split and each language."""
+    files = [
+        *(f"{split}_balanced_questions" for split in ("train", "val", "testdev")),
+        *(f"xgqa/testdev_balanced_questions_{language}" for language in
+          ("bn", "de", "en", "id", "ko", "pt", "ru", "zh")),
+    ]  # fmt: skip
+    for number, file in enumerate(files):
+        part = min(number, 2)  # the languages share testdev's images
+        records = {}
+        for place in range(examples):
+            name = f"{part}{place:02d}"
+            write_image(root / "images" / f"{name}.jpg", seed=int(name))
+            records[f"{part}{place:07d}"] = {
+                "question": f"What is on the {place}?",
+                "imageId": name,
+                "isBalanced": True,
+                "answer": ("wall", "yes")[place % 2],
+                "types": {"structural": "query"},
+                "fullAnswer": "It is the wall.",
+            }
+        write_json(root / f"{file}.json", records)
+    return root
+
+
+def tallyqa(root: Path, *, examples: int = 4) -> Path:
+    """TallyQA with `examples` questions in each split."""
+    for number, split in enumerate(("train", "test")):
+        records = []
+        for place in range(examples):
+            folder = ("VG_100K", "VG_100K_2", "train2014", "val2014")[place % (4, 2)[number]]
+            image = f"{folder}/{10 * number + place}.jpg"
+            write_image(root / image, seed=10 * number + place)
+            record = {
+                "answer": place, "data_source": "amt", "image": image,
+                "image_id": 10 * number + place, "question": "How many?", "question_id": place,
+            }  # fmt: skip
+            records.append(record | ({"issimple": place % 2 == 0} if number else {}))
+        write_json(root / f"{split}.json", records)
+    return root
+
+
+def vizwizvqa(root: Path, *, examples: int = 4) -> Path:
+    """VizWiz-VQA with `examples` questions in each split."""
+    for number, split in enumerate(("train", "val", "test")):
+        records: list[dict[str, Any]] = []
+        for place in range(examples):
+            name = f"VizWiz_{split}_{place:08d}.jpg"
+            write_image(root / split / name, seed=10 * number + place)
+            answers = [{"answer": "a can", "answer_confidence": "yes"}] * 10
+            record = {"image": name, "question": "What is this?"}
+            said = {"answers": answers, "answer_type": "other", "answerable": 1}
+            records.append(record | (said if split != "test" else {}))
+        write_json(root / "annotations" / f"{split}.json", records)
+    return root
+
+
+def ocrvqa(root: Path, *, books: int = 2) -> Path:
+    """OCR-VQA with `books` in each split, and two questions about each."""
+    content = {}
+    for split in (1, 2, 3):
+        for place in range(books):
+            name = f"{split}{place:09d}"
+            write_image(root / "images" / f"{name}.jpg", seed=10 * split + place)
+            content[name] = {
+                "imageURL": f"http://ecx.images-amazon.com/images/I/{place}.jpg",
+                "questions": ["Who wrote this book?", "Is this book related to Law?"],
+                "answers": ["Peter Chan", "No"],
+                "title": "Girls", "authorName": "Peter Chan", "genre": "Art", "split": split,
+            }  # fmt: skip
+    write_json(root / "dataset.json", content)
+    return root
+
+
 REFER = {
     "refcoco": ("refs(unc).p", ("train", "val", "testA", "testB")),
     "refcoco+": ("refs(unc).p", ("train", "val", "testA", "testB")),

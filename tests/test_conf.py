@@ -40,6 +40,16 @@ PUBLISHED = {
     ("refcoco", 224): (3e-5, 0.0, 100, 256, 0.3, 0.1, 48, False),
     ("refcoco", 448): (1e-5, 0.0, 100, 256, 0.3, 0.0, 48, False),
     ("refcoco", 896): (1e-5, 0.0, 100, 64, 0.3, 0.0, 48, False),
+    ("gqa", 224): (1e-5, 0.0, 1, 256, 0.0, 0.0, 32, False),
+    ("gqa", 448): (1e-5, 0.0, 1, 256, 0.0, 0.0, 32, True),
+    ("tallyqa", 224): (1e-5, 0.0, 2, 256, 0.0, 0.0, 32, False),
+    ("tallyqa", 448): (1e-5, 1e-6, 2, 256, 0.0, 0.0, 32, False),
+    ("tallyqa", 896): (7e-6, 7e-7, 2, 256, 0.0, 0.0, 32, False),
+    ("vizwizvqa", 224): (1e-5, 0.0, 10, 256, 0.0, 0.0, 48, False),
+    ("vizwizvqa", 448): (1e-5, 0.0, 10, 256, 0.0, 0.0, 48, False),
+    ("ocrvqa", 224): (3e-6, 0.0, 3, 128, 0.0, 0.0, 32, False),
+    ("ocrvqa", 448): (3e-6, 0.0, 3, 128, 0.0, 0.0, 32, False),
+    ("ocrvqa", 896): (1e-5, 0.0, 3, 128, 0.0, 0.0, 32, False),
 }
 KEYS = ("lr", "weight_decay", "epochs", "batch_size", "label_smoothing", "dropout", "text_length",
         "freeze_vision")  # fmt: skip
@@ -54,6 +64,15 @@ PROCEDURES = {
     "textvqa": ((True, True, 1), ("train+val", ["test"]), ("train", ["val"])),
     "rsvqa_lr": ((True, False, 1), ("train+val", ["test"]), ("train", ["val"])),
     "rsvqa_hr": ((True, False, 1), ("train+val", ["test", "test_phili"]), ("train", ["val"])),
+    "gqa": (
+        (False, False, 1), ("train_balanced+val_balanced", ["testdev_balanced", "xgqa"]),
+        ("train_balanced", ["val_balanced"]),
+    ),
+    "tallyqa": ((True, True, 1), ("train", ["test"]), ("train[:-5%]", ["train[-5%:]"])),
+    "vizwizvqa": ((True, False, 1), ("train+val", ["test"]), ("train", ["val"])),
+    "ocrvqa": (
+        (True, True, 1), ("train+val", ["test"]), ("train+val[20000:]", ["val[:20000]"]),
+    ),
 }  # fmt: skip
 
 

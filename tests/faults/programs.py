@@ -147,8 +147,8 @@ PROGRAMS = [
         "a plan for a task that does not exist",
         nothing,
         ("task=textvqua",),
-        "there is no task=textvqua; it can be coco_captions, custom, mixture, refcoco, "
-        "rsvqa_hr, rsvqa_lr, shapes, textvqa",
+        "there is no task=textvqua; it can be coco_captions, custom, gqa, mixture, ocrvqa, "
+        "refcoco, rsvqa_hr, rsvqa_lr, shapes, tallyqa, textvqa, vizwizvqa",
         program="-m pg_transfer.plan",
     ),
     Fault(

@@ -12,7 +12,10 @@ from pg_transfer.reporting.published import COMMIT, MODEL, RESULTS, SOURCE, publ
 from pg_transfer.running.settings import register_resolvers
 
 CONF = Path(__file__).parents[2] / "conf"
-LAUNCH = ("coco_captions", "refcoco", "rsvqa_hr", "rsvqa_lr", "textvqa")
+LAUNCH = (
+    "coco_captions", "refcoco", "rsvqa_hr", "rsvqa_lr", "textvqa", "gqa", "tallyqa", "vizwizvqa",
+    "ocrvqa",
+)  # fmt: skip
 
 
 # big_vision configs/proj/paligemma/README.md at 0127fb6, row by row: what stands at 224, 448 and
@@ -37,7 +40,7 @@ README = {
     "okvqa": {"val accuracy": "63.54 63.15"},
     "aokvqa_mc": {"test accuracy": "76.37 76.90"},
     "aokvqa_da": {"test accuracy": "61.85 63.22"},
-    "gqa": {"testdev_balanced accuracy": "65.61 67.03", "xgqa accuracy": "58.37 59.07"},
+    "gqa": {"testdev_balanced accuracy": "65.61 67.03", "xgqa accuracy_average": "58.37 59.07"},
     "nlvr2": {"test accuracy": "90.02 88.93", "marvl/test accuracy": "80.57 76.78"},
     "ai2d": {"test accuracy": "72.12 73.28"},
     "science_qa": {"test accuracy": "95.39 95.93"},
@@ -46,8 +49,8 @@ README = {
         "test accuracy_average": "92.61 92.79", "test_phili accuracy_average": "90.58 90.54",
     },
     "chartqa": {"test relaxed_accuracy": "57.08 71.36"},
-    "vizwizvqa": {"test-std accuracy": "73.7 75.52"},
-    "tallyqa": {"test accuracy/simple": "81.72 84.86", "test accuracy/complex": "69.56 72.27"},
+    "vizwizvqa": {"test accuracy": "73.7 75.52"},
+    "tallyqa": {"test accuracy_simple": "81.72 84.86", "test accuracy_complex": "69.56 72.27"},
     "ocrvqa": {"test accuracy": "73.24 75.60 75.90"},
     "textvqa": {"test accuracy": "55.47 73.15 76.48"},
     "docvqa": {"test ANLS": "43.74 78.02 84.77"},
@@ -112,5 +115,7 @@ def test_tasks_report_the_splits_that_were_published(task: str) -> None:
         config = compose("train", overrides=["run=runs/test", f"task={task}"])
     reported = {*config.splits.report, *(config.splits.get("optional") or ())}
     for resolution in config.recipes:
+        if (task, resolution) == ("tallyqa", 896):  # a recipe and no score
+            continue
         known = published(task, model=config.model.size, resolution=resolution)
         assert known and known.keys() <= reported
