@@ -40,6 +40,10 @@ PUBLISHED = {
     ("refcoco", 224): (3e-5, 0.0, 100, 256, 0.3, 0.1, 48, False),
     ("refcoco", 448): (1e-5, 0.0, 100, 256, 0.3, 0.0, 48, False),
     ("refcoco", 896): (1e-5, 0.0, 100, 64, 0.3, 0.0, 48, False),
+    ("textcaps", 224): (1e-5, 1e-6, 5, 256, 0.0, 0.0, 32, False),
+    ("textcaps", 448): (1e-5, 1e-6, 5, 256, 0.0, 0.0, 32, False),
+    ("scicap", 224): (3e-5, 0.0, 80, 256, 0.1, 0.1, 96, False),
+    ("scicap", 448): (3e-5, 0.0, 80, 256, 0.1, 0.1, 96, False),
 }
 KEYS = ("lr", "weight_decay", "epochs", "batch_size", "label_smoothing", "dropout", "text_length",
         "freeze_vision")  # fmt: skip
@@ -54,6 +58,8 @@ PROCEDURES = {
     "textvqa": ((True, True, 1), ("train+val", ["test"]), ("train", ["val"])),
     "rsvqa_lr": ((True, False, 1), ("train+val", ["test"]), ("train", ["val"])),
     "rsvqa_hr": ((True, False, 1), ("train+val", ["test", "test_phili"]), ("train", ["val"])),
+    "textcaps": ((False, False, 3), ("train", ["val"]), ("train[:98%]", ["train[-2%:]"])),
+    "scicap": ((False, False, 1), ("train+val", ["test"]), ("train", ["val"])),
 }  # fmt: skip
 
 

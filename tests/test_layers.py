@@ -38,6 +38,7 @@ ALLOWED = {
     "adapters": "model",
     "segmentation": "task data.resizing text metrics",
     "metrics": "task text segmentation.instances segmentation.masks segmentation.scenes",
+    "metrics.captioning": "task data.questions metrics",
     "own_data": (
         "task data.images data.json_texts data.release segmentation.masks "
         "segmentation.run_lengths segmentation.scenes metrics"
