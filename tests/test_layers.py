@@ -16,7 +16,7 @@ SOURCE = ROOT / "src"
 ALLOWED = {
     "tasks": (
         "task data.images data.json_records data.packed_examples data.questions data.refer "
-        "data.release data.splits text.locations "
+        "data.release data.splits data.tables text.locations "
         "segmentation.instances segmentation.masks segmentation.referring segmentation.scenes "
         "metrics own_data"
     ),
@@ -33,6 +33,7 @@ ALLOWED = {
     "data.release": "",
     "data.safe_pickle": "",
     "data.splits": "task data.packed_examples",
+    "data.tables": "data.release",
     "text": "",
     "model": "",
     "adapters": "model",

@@ -51,9 +51,14 @@ SETTINGS = [
         " together.\n"
         "  rsvqa_hr       RSVQA-HR: questions about aerial images.\n"
         "  rsvqa_lr       RSVQA-LR: questions about satellite images.\n"
+        "  scicap         SciCap: captions of figures of papers.\n"
+        "  screen2words   Screen2Words: what screens of apps are for, in a few words.\n"
         "  shapes         Drawn shapes and referring expressions: RefCOCO in miniature, for a"
         " first run.\n"
-        "  textvqa        TextVQA: questions about the text in an image.",
+        "  textcaps       TextCaps: captions of images with text in them.\n"
+        "  textvqa        TextVQA: questions about the text in an image.\n"
+        "  widgetcap      Widget Captioning: what a part of an app's screen does, with a red box"
+        " around it.",
     ),
     Fault(
         "a setting that the task does not take",
