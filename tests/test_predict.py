@@ -22,6 +22,7 @@ from pg_transfer.answering.answers_file import ANSWERS, UNFINISHED, AnswersFile
 from pg_transfer.answering.given_images import Request, find_images, refuse_secret_requests
 from pg_transfer.answering.reply import Reply
 from pg_transfer.answering.writing import Written, write_replies
+from pg_transfer.metrics import captioning
 from pg_transfer.running.assemble import assemble
 from pg_transfer.running.settings import register_resolvers
 from pg_transfer.segmentation.instances import Found
@@ -177,6 +178,8 @@ def test_a_name_with_brackets_is_no_pattern_where_it_exists(tmp_path: Path) -> N
     [
         ("coco_captions", coco_captions.PREFIX), ("textvqa", textvqa.PREFIX),
         ("rsvqa_lr", rsvqa.PREFIX), ("rsvqa_hr", rsvqa.PREFIX),
+        *((task, captioning.PREFIX)
+          for task in ("textcaps", "scicap", "screen2words", "widgetcap")),
         ("refcoco", "{expression}"), ("shapes", "{expression}"),
     ],
 )  # fmt: skip

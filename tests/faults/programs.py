@@ -148,7 +148,7 @@ PROGRAMS = [
         nothing,
         ("task=textvqua",),
         "there is no task=textvqua; it can be coco_captions, custom, mixture, refcoco, "
-        "rsvqa_hr, rsvqa_lr, shapes, textvqa",
+        "rsvqa_hr, rsvqa_lr, scicap, screen2words, shapes, textcaps, textvqa, widgetcap",
         program="-m pg_transfer.plan",
     ),
     Fault(
