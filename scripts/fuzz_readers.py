@@ -35,8 +35,11 @@ from tasks.coco_captions import CocoCaptions
 from tasks.gqa import GQA
 from tasks.ocrvqa import OCRVQA
 from tasks.refcoco import RefCOCO
+from tasks.rico import Screen2Words, WidgetCaptions
 from tasks.rsvqa import LowResolution
+from tasks.scicap import SciCap
 from tasks.tallyqa import TallyQA
+from tasks.textcaps import TextCaps
 from tasks.textvqa import TextVQA
 from tasks.vizwizvqa import VizWizVQA
 from tests import data_sets
@@ -258,6 +261,22 @@ READERS = {
     "nocaps": task_reader(
         data_sets.coco, "nocaps/nocaps_val_4500_captions.json", CocoCaptions, ("nocaps/val",)
     ),
+    "textcaps": task_reader(data_sets.textcaps, "TextCaps_0.1_val.json", TextCaps, ("val",)),
+    "figures": task_reader(
+        data_sets.scicap,
+        "List-of-Files-for-Each-Experiments/First-Sentence/No-Subfig/val/file_idx.json",
+        SciCap, ("val",),
+    ),
+    "figure": task_reader(
+        data_sets.scicap, "SciCap-Caption-All/val/1001.0000v1-Figure1-1.json", SciCap, ("val",)
+    ),
+    "screens": task_reader(
+        data_sets.screens, "split/dev_screens.txt", Screen2Words, ("dev",), None
+    ),
+    "widgets": task_reader(
+        data_sets.screens, "widget_captions.csv", WidgetCaptions, ("dev",), None
+    ),
+    "view": task_reader(data_sets.screens, "combined/10.json", WidgetCaptions, ("dev",)),
     "rsvqa_questions": task_reader(
         data_sets.rsvqa_lr, "LR_split_val_questions.json",
         partial(LowResolution, numeric=True), ("val",),

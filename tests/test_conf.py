@@ -50,6 +50,14 @@ PUBLISHED = {
     ("ocrvqa", 224): (3e-6, 0.0, 3, 128, 0.0, 0.0, 32, False),
     ("ocrvqa", 448): (3e-6, 0.0, 3, 128, 0.0, 0.0, 32, False),
     ("ocrvqa", 896): (1e-5, 0.0, 3, 128, 0.0, 0.0, 32, False),
+    ("textcaps", 224): (1e-5, 1e-6, 5, 256, 0.0, 0.0, 32, False),
+    ("textcaps", 448): (1e-5, 1e-6, 5, 256, 0.0, 0.0, 32, False),
+    ("scicap", 224): (3e-5, 0.0, 80, 256, 0.1, 0.1, 96, False),
+    ("scicap", 448): (3e-5, 0.0, 80, 256, 0.1, 0.1, 96, False),
+    ("screen2words", 224): (1e-5, 0.0, 10, 256, 0.2, 0.3, 24, False),
+    ("screen2words", 448): (1e-5, 0.0, 10, 256, 0.2, 0.3, 24, False),
+    ("widgetcap", 224): (3e-6, 3e-7, 4, 64, 0.1, 0.1, 32, False),
+    ("widgetcap", 448): (3e-6, 3e-7, 4, 64, 0.1, 0.1, 32, False),
 }
 KEYS = ("lr", "weight_decay", "epochs", "batch_size", "label_smoothing", "dropout", "text_length",
         "freeze_vision")  # fmt: skip
@@ -73,6 +81,10 @@ PROCEDURES = {
     "ocrvqa": (
         (True, True, 1), ("train+val", ["test"]), ("train+val[20000:]", ["val[:20000]"]),
     ),
+    "textcaps": ((False, False, 3), ("train", ["val"]), ("train[:98%]", ["train[-2%:]"])),
+    "scicap": ((False, False, 1), ("train+val", ["test"]), ("train", ["val"])),
+    "screen2words": ((False, False, 1), ("train+dev", ["test"]), ("train", ["dev"])),
+    "widgetcap": ((True, True, 1), ("train+dev", ["test"]), ("train", ["dev"])),
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ SOURCE = ROOT / "src"
 ALLOWED = {
     "tasks": (
         "task data.images data.json_records data.packed_examples data.questions data.refer "
-        "data.release data.splits text.locations "
+        "data.release data.splits data.tables text.locations "
         "segmentation.instances segmentation.masks segmentation.referring segmentation.scenes "
         "metrics own_data"
     ),
@@ -33,11 +33,13 @@ ALLOWED = {
     "data.release": "",
     "data.safe_pickle": "",
     "data.splits": "task data.packed_examples",
+    "data.tables": "data.release",
     "text": "",
     "model": "",
     "adapters": "model",
     "segmentation": "task data.resizing text metrics",
     "metrics": "task text segmentation.instances segmentation.masks segmentation.scenes",
+    "metrics.captioning": "task data.questions metrics",
     "own_data": (
         "task data.images data.json_texts data.release segmentation.masks "
         "segmentation.run_lengths segmentation.scenes metrics"

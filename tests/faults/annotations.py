@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests import data_sets
 from tests.faults.fault import Fault
 from tests.faults.making import (
     ON_TEXTVQA,
@@ -10,11 +11,15 @@ from tests.faults.making import (
     cut_short,
     folder_in_place_of,
     nothing,
+    published,
     record,
     refcoco,
     refs,
     rotations,
     rsvqa,
+    screen_without_summary,
+    screen_without_widgets,
+    silent_image,
     textvqa,
     with_file,
 )
@@ -245,5 +250,26 @@ ANNOTATIONS = [
         ("task=refcoco",),
         "data/refcoco/refcoco/instances.json, annotation 100 of ref_id 0: missing. The "
         "published file is not like that: unzip it again.",
+    ),
+    Fault(
+        "an image without a caption",
+        published("textcaps", data_sets.textcaps, silent_image),
+        ("task=textcaps",),
+        "data/textcaps/TextCaps_0.1_train.json, image_id 'train00': it has no caption that says "
+        "anything. The published file is not like that: download it again.",
+    ),
+    Fault(
+        "a screen of a split that is in no row of the table",
+        published("screen2words", data_sets.screens, screen_without_summary),
+        ("task=screen2words", "final_split=false"),
+        "data/screen2words/split/train_screens.txt, screen 0: screen_summaries.csv has no summary "
+        "of it. The published file is not like that: download it again.",
+    ),
+    Fault(
+        "a widget that is nowhere on its screen",
+        published("widgetcap", data_sets.screens, screen_without_widgets),
+        ("task=widgetcap", "final_split=false"),
+        "data/widgetcap/combined/0.json, node 0.0: no node with four bounds (it has no "
+        "'children'). The published file is not like that: download it again.",
     ),
 ]

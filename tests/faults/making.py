@@ -130,6 +130,29 @@ def edit(path: Path, change: Callable[[Any], object]) -> None:
     path.write_text(json.dumps(content))
 
 
+def published(name: str, write: Callable[[Path], Path], change: Callable[[Path], object]) -> Make:
+    """A data set in whose folder, that of a task, something is changed."""
+    return lambda folder: change(write(folder / "data" / name))
+
+
+def silent_image(root: Path) -> None:
+    def change(content: dict[str, Any]) -> None:
+        for row in content["data"][:2]:
+            row["caption_str"] = " "
+
+    edit(root / "TextCaps_0.1_train.json", change)
+
+
+def screen_without_summary(root: Path) -> None:
+    path = root / "screen_summaries.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if not line.startswith("0,")))
+
+
+def screen_without_widgets(root: Path) -> None:
+    edit(root / "combined/0.json", lambda content: content["activity"]["root"].pop("children"))
+
+
 def rotations(folder: Path) -> None:
     whole(folder)
     table = folder / TEXTVQA / "train-images-boxable-with-rotation.csv"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pg_transfer.project import CONF
+from pg_transfer.running.choices import listed
 from tests.faults.fault import Fault
 from tests.faults.making import (
     ON_TEXTVQA,
@@ -40,25 +42,7 @@ SETTINGS = [
         "a task that does not exist",
         nothing,
         ("task=textvqua",),
-        "there is no task=textvqua; it can be\n"
-        "  coco_captions  COCO captions in Karpathy's splits, and NoCaps with the same "
-        "model.\n"
-        "  custom         Your own data: task=custom data=my.jsonl; files, folders, COCO, the"
-        " hub, tar shards.\n"
-        "  gqa            GQA: questions about what stands where in a photograph, and xGQA in"
-        " eight languages.\n"
-        "  mixture        Several tasks at once: mixture=[textvqa,coco_captions], or with weights"
-        " {textvqa: 2, custom: 1}.\n"
-        "  ocrvqa         OCR-VQA: questions about the covers of books.\n"
-        "  refcoco        Referring expression segmentation on RefCOCO, RefCOCO+ and RefCOCOg"
-        " together.\n"
-        "  rsvqa_hr       RSVQA-HR: questions about aerial images.\n"
-        "  rsvqa_lr       RSVQA-LR: questions about satellite images.\n"
-        "  shapes         Drawn shapes and referring expressions: RefCOCO in miniature, for a"
-        " first run.\n"
-        "  tallyqa        TallyQA: how many there are of something.\n"
-        "  textvqa        TextVQA: questions about the text in an image.\n"
-        "  vizwizvqa      VizWiz-VQA: photographs and questions of people who are blind.",
+        f"there is no task=textvqua; it can be\n{listed(CONF / 'task')}",
     ),
     Fault(
         "a setting that the task does not take",

@@ -94,6 +94,35 @@ class StoredImage(ABC):
         return Content(self.name, self.read())
 
 
+class MarkedImage(ABC):
+    """An image file in which something is drawn once it is resized, so that all of it is seen.
+
+    Called, its pixels at its own size, uint8 [H, W, 3], with what is drawn.
+
+    Attributes:
+        path: of the file.
+    """
+
+    path: Path
+
+    @abstractmethod
+    def marked(self, picture: Picture) -> np.ndarray:
+        """The pixels of the file's image, resized or not, with what is drawn: uint8 [H, W, 3].
+
+        Raises:
+            ValueError: that cannot be in an image like this.
+        """
+
+    def __call__(self) -> np.ndarray:
+        """The pixels, uint8 [H, W, 3].
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it cannot be read as an image, or has no place for what is drawn.
+        """
+        return self.marked(read_image(self.path))
+
+
 def open_image(path: Path | Content) -> np.ndarray:
     """The pixels of an image file, uint8 RGB [H, W, 3], as `tf.io.decode_image` reads it.
 

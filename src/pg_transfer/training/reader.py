@@ -112,6 +112,9 @@ class Reader:
         return pictures[0].pixels
 
     def _resized(self, source: OneImage, *, antialias: bool) -> Picture:
+        if isinstance(source, images.MarkedImage):
+            picture = self._resized(source.path, antialias=antialias)
+            return picture._replace(pixels=source.marked(picture))
         if isinstance(source, Path) and antialias in self.prepared:
             return self.prepared[antialias](source)
         pixels, head = _read(source)

@@ -1,0 +1,51 @@
+"""What tasks share that ask for a caption of each image: the request, and how it is scored.
+
+Source: big_vision evaluators/proj/paligemma/transfers/coco_caption.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from pg_transfer.data.questions import QuestionTask
+from pg_transfer.metrics.bleu import FORMULAS
+from pg_transfer.metrics.captions import METRICS, WITHOUT_JAVA, score_captions
+from pg_transfer.task import Answer, Scores
+
+PREFIX = "caption en"
+
+
+class CaptionTask(QuestionTask):
+    """One example for each image, whose suffixes are what people wrote of it."""
+
+    formulas = FORMULAS
+
+    def verdict(self, answers: Sequence[Answer]) -> Scores:
+        """The caption metrics that need no Java, CIDEr first."""
+        return _score(answers, WITHOUT_JAVA)
+
+    def score_in_full(self, answers: Sequence[Answer]) -> Scores:
+        """All caption metrics that can be worked out here, CIDEr first; or as `score`."""
+        if not all(answer.example.suffixes for answer in answers):
+            return self.score(answers)
+        return _score(answers, METRICS)
+
+
+def captions_of(texts: Sequence[str]) -> tuple[str, ...]:
+    """Those that people wrote of one image, but for such as are empty.
+
+    Raises:
+        ValueError: none is left.
+    """
+    captions = tuple(text for text in texts if text.strip())
+    if not captions:
+        raise ValueError("it has no caption that says anything")
+    return captions
+
+
+def _score(answers: Sequence[Answer], wanted: Collection[str]) -> Scores:
+    return score_captions(
+        [answer.text for answer in answers],
+        [answer.example.suffixes for answer in answers],
+        wanted,
+    )
