@@ -35,6 +35,7 @@ from tasks.coco_captions import CocoCaptions
 from tasks.refcoco import RefCOCO
 from tasks.rsvqa import LowResolution
 from tasks.textvqa import TextVQA
+from tasks.vqav2 import VQAv2
 from tests import data_sets
 
 
@@ -261,6 +262,16 @@ READERS = {
     "rsvqa_answers": task_reader(
         data_sets.rsvqa_lr, "LR_split_val_answers.json",
         partial(LowResolution, numeric=True), ("val",),
+    ),
+    "vqa_questions": task_reader(
+        data_sets.vqav2, "v2_OpenEnded_mscoco_val2014_questions.json", VQAv2, ("val",)
+    ),
+    "vqa_annotations": task_reader(
+        data_sets.vqav2, "v2_mscoco_val2014_annotations.json", VQAv2, ("val",)
+    ),
+    "pope": task_reader(
+        data_sets.vqav2, "pope/coco_pope_random.json", VQAv2, ("pope/random",),
+        (from_lines, as_lines),
     ),
     "refs": task_reader(
         data_sets.refcoco, "refcoco/refs(unc).p", refcoco, ("train", "refcoco/val"),

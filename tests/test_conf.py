@@ -40,6 +40,8 @@ PUBLISHED = {
     ("refcoco", 224): (3e-5, 0.0, 100, 256, 0.3, 0.1, 48, False),
     ("refcoco", 448): (1e-5, 0.0, 100, 256, 0.3, 0.0, 48, False),
     ("refcoco", 896): (1e-5, 0.0, 100, 64, 0.3, 0.0, 48, False),
+    ("vqav2", 224): (1e-5, 1e-6, 10, 256, 0.0, 0.0, 32, False),
+    ("vqav2", 448): (1e-5, 0.0, 10, 256, 0.0, 0.0, 32, False),
 }
 KEYS = ("lr", "weight_decay", "epochs", "batch_size", "label_smoothing", "dropout", "text_length",
         "freeze_vision")  # fmt: skip
@@ -54,6 +56,11 @@ PROCEDURES = {
     "textvqa": ((True, True, 1), ("train+val", ["test"]), ("train", ["val"])),
     "rsvqa_lr": ((True, False, 1), ("train+val", ["test"]), ("train", ["val"])),
     "rsvqa_hr": ((True, False, 1), ("train+val", ["test", "test_phili"]), ("train", ["val"])),
+    "vqav2": (
+        (True, True, 1),
+        ("train+val", ["test", "pope/random", "pope/popular", "pope/adversarial"]),
+        ("train+val[:-10240]", ["val[-10240:]"]),
+    ),
 }  # fmt: skip
 
 
