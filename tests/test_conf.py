@@ -42,6 +42,8 @@ PUBLISHED = {
     ("refcoco", 896): (1e-5, 0.0, 100, 64, 0.3, 0.0, 48, False),
     ("vqav2", 224): (1e-5, 1e-6, 10, 256, 0.0, 0.0, 32, False),
     ("vqav2", 448): (1e-5, 0.0, 10, 256, 0.0, 0.0, 32, False),
+    ("okvqa", 224): (5e-6, 0.0, 10, 128, 0.0, 0.0, 32, False),
+    ("okvqa", 448): (5e-6, 0.0, 10, 128, 0.0, 0.0, 32, False),
 }
 KEYS = ("lr", "weight_decay", "epochs", "batch_size", "label_smoothing", "dropout", "text_length",
         "freeze_vision")  # fmt: skip
@@ -61,6 +63,7 @@ PROCEDURES = {
         ("train+val", ["test", "pope/random", "pope/popular", "pope/adversarial"]),
         ("train+val[:-10240]", ["val[-10240:]"]),
     ),
+    "okvqa": ((True, True, 1), ("train", ["val"]), ("train[:-10%]", ["train[-10%:]"])),
 }  # fmt: skip
 
 

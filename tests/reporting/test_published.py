@@ -13,7 +13,7 @@ from pg_transfer.running.settings import register_resolvers
 
 CONF = Path(__file__).parents[2] / "conf"
 LAUNCH = (
-    "coco_captions", "refcoco", "rsvqa_hr", "rsvqa_lr", "textvqa", "vqav2",
+    "coco_captions", "refcoco", "rsvqa_hr", "rsvqa_lr", "textvqa", "vqav2", "okvqa",
 )  # fmt: skip
 # Scored in the paper, and not here: neither the prompts nor the metric are in its code.
 ELSEWHERE = {"vqav2": {"mmvp", "objaverse_multiview"}}
