@@ -31,6 +31,7 @@ from pg_transfer.text.tokenizer import BUILTIN, load_tokenizer
 from scripts.fuzz import JSON, Reader
 from scripts.fuzz_checkpoints import CHECKPOINTS, empty_model, filled_model, tiny
 from scripts.fuzz_own_data import OWN_DATA, as_lines, from_lines
+from tasks.aokvqa import MultipleChoice
 from tasks.coco_captions import CocoCaptions
 from tasks.refcoco import RefCOCO
 from tasks.rsvqa import LowResolution
@@ -272,6 +273,9 @@ READERS = {
     "pope": task_reader(
         data_sets.vqav2, "pope/coco_pope_random.json", VQAv2, ("pope/random",),
         (from_lines, as_lines),
+    ),
+    "aokvqa": task_reader(
+        data_sets.aokvqa, "aokvqa_v1p0_val.json", MultipleChoice, ("val",)
     ),
     "refs": task_reader(
         data_sets.refcoco, "refcoco/refs(unc).p", refcoco, ("train", "refcoco/val"),

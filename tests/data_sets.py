@@ -83,6 +83,26 @@ def vqav2(root: Path) -> Path:
     return root
 
 
+def aokvqa(root: Path) -> Path:
+    """A-OKVQA with two questions in each split, and their images."""
+    for number, split in enumerate(("train", "val", "test")):
+        rows = []
+        for place in range(2):
+            image = 10 * number + place
+            write_image(root / f"{split}2017" / f"{image:012d}.jpg", seed=image)
+            row = {
+                "split": split, "image_id": image, "question_id": f"{split}{place}",
+                "question": "What is he waiting for?", "choices": ["train", "delivery", "cab", "x"],
+                "difficult_direct_answer": place == 1,
+            }  # fmt: skip
+            if split != "test":
+                row["correct_choice_idx"] = 2
+                row["direct_answers"] = ["cab"] * 9 + ["ride"]
+            rows.append(row)
+        write_json(root / f"aokvqa_v1p0_{split}.json", rows)
+    return root
+
+
 def yolo(root: Path) -> Path:
     """Boxes and polygons as YOLO has them, and gives back its data.yaml."""
     for split in ("train", "val"):

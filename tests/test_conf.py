@@ -44,6 +44,10 @@ PUBLISHED = {
     ("vqav2", 448): (1e-5, 0.0, 10, 256, 0.0, 0.0, 32, False),
     ("okvqa", 224): (5e-6, 0.0, 10, 128, 0.0, 0.0, 32, False),
     ("okvqa", 448): (5e-6, 0.0, 10, 128, 0.0, 0.0, 32, False),
+    ("aokvqa_da", 224): (5e-6, 0.0, 10, 128, 0.0, 0.0, 32, False),
+    ("aokvqa_da", 448): (5e-6, 0.0, 10, 128, 0.0, 0.0, 32, False),
+    ("aokvqa_mc", 224): (5e-6, 0.0, 15, 128, 0.0, 0.0, 128, False),
+    ("aokvqa_mc", 448): (5e-6, 0.0, 15, 128, 0.0, 0.0, 128, False),
 }
 KEYS = ("lr", "weight_decay", "epochs", "batch_size", "label_smoothing", "dropout", "text_length",
         "freeze_vision")  # fmt: skip
@@ -64,6 +68,8 @@ PROCEDURES = {
         ("train+val[:-10240]", ["val[-10240:]"]),
     ),
     "okvqa": ((True, True, 1), ("train", ["val"]), ("train[:-10%]", ["train[-10%:]"])),
+    "aokvqa_da": ((True, True, 1), ("train+val", ["test"]), ("train", ["val"])),
+    "aokvqa_mc": ((True, True, 1), ("train+val", ["test"]), ("train", ["val"])),
 }  # fmt: skip
 
 

@@ -13,7 +13,8 @@ from pg_transfer.running.settings import register_resolvers
 
 CONF = Path(__file__).parents[2] / "conf"
 LAUNCH = (
-    "coco_captions", "refcoco", "rsvqa_hr", "rsvqa_lr", "textvqa", "vqav2", "okvqa",
+    "coco_captions", "refcoco", "rsvqa_hr", "rsvqa_lr", "textvqa", "vqav2", "okvqa", "aokvqa_da",
+    "aokvqa_mc",
 )  # fmt: skip
 # Scored in the paper, and not here: neither the prompts nor the metric are in its code.
 ELSEWHERE = {"vqav2": {"mmvp", "objaverse_multiview"}}
