@@ -31,6 +31,7 @@ from pg_transfer.text.tokenizer import BUILTIN, load_tokenizer
 from scripts.fuzz import JSON, Reader
 from scripts.fuzz_checkpoints import CHECKPOINTS, empty_model, filled_model, tiny
 from scripts.fuzz_own_data import OWN_DATA, as_lines, from_lines
+from tasks.aokvqa import MultipleChoice
 from tasks.coco_captions import CocoCaptions
 from tasks.gqa import GQA
 from tasks.ocrvqa import OCRVQA
@@ -42,6 +43,7 @@ from tasks.tallyqa import TallyQA
 from tasks.textcaps import TextCaps
 from tasks.textvqa import TextVQA
 from tasks.vizwizvqa import VizWizVQA
+from tasks.vqav2 import VQAv2
 from tests import data_sets
 
 
@@ -293,6 +295,19 @@ READERS = {
         data_sets.vizwizvqa, "annotations/train.json", VizWizVQA, ("train",)
     ),
     "ocrvqa": task_reader(data_sets.ocrvqa, "dataset.json", OCRVQA, ("train", "val", "test")),
+    "vqa_questions": task_reader(
+        data_sets.vqav2, "v2_OpenEnded_mscoco_val2014_questions.json", VQAv2, ("val",)
+    ),
+    "vqa_annotations": task_reader(
+        data_sets.vqav2, "v2_mscoco_val2014_annotations.json", VQAv2, ("val",)
+    ),
+    "pope": task_reader(
+        data_sets.vqav2, "pope/coco_pope_random.json", VQAv2, ("pope/random",),
+        (from_lines, as_lines),
+    ),
+    "aokvqa": task_reader(
+        data_sets.aokvqa, "aokvqa_v1p0_val.json", MultipleChoice, ("val",)
+    ),
     "refs": task_reader(
         data_sets.refcoco, "refcoco/refs(unc).p", refcoco, ("train", "refcoco/val"),
         (pickle.loads, partial(pickle.dumps, protocol=2)),

@@ -23,6 +23,7 @@ from pg_transfer.task import (
     Outline,
     Scores,
     Share,
+    Submission,
     Target,
     Task,
 )
@@ -176,7 +177,7 @@ class Mixture(Task):
         """Likewise, with the metrics that take long."""
         return self._score(answers, in_full=True)
 
-    def submission(self, answers: Sequence[Answer]) -> list[dict[str, Any]] | None:
+    def submission(self, answers: Sequence[Answer]) -> Submission | None:
         """What the task's server takes; None of several tasks together."""
         if answers[0].example.reference.is_joined:
             return None

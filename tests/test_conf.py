@@ -58,6 +58,14 @@ PUBLISHED = {
     ("screen2words", 448): (1e-5, 0.0, 10, 256, 0.2, 0.3, 24, False),
     ("widgetcap", 224): (3e-6, 3e-7, 4, 64, 0.1, 0.1, 32, False),
     ("widgetcap", 448): (3e-6, 3e-7, 4, 64, 0.1, 0.1, 32, False),
+    ("vqav2", 224): (1e-5, 1e-6, 10, 256, 0.0, 0.0, 32, False),
+    ("vqav2", 448): (1e-5, 0.0, 10, 256, 0.0, 0.0, 32, False),
+    ("okvqa", 224): (5e-6, 0.0, 10, 128, 0.0, 0.0, 32, False),
+    ("okvqa", 448): (5e-6, 0.0, 10, 128, 0.0, 0.0, 32, False),
+    ("aokvqa_da", 224): (5e-6, 0.0, 10, 128, 0.0, 0.0, 32, False),
+    ("aokvqa_da", 448): (5e-6, 0.0, 10, 128, 0.0, 0.0, 32, False),
+    ("aokvqa_mc", 224): (5e-6, 0.0, 15, 128, 0.0, 0.0, 128, False),
+    ("aokvqa_mc", 448): (5e-6, 0.0, 15, 128, 0.0, 0.0, 128, False),
 }
 KEYS = ("lr", "weight_decay", "epochs", "batch_size", "label_smoothing", "dropout", "text_length",
         "freeze_vision")  # fmt: skip
@@ -85,6 +93,14 @@ PROCEDURES = {
     "scicap": ((False, False, 1), ("train+val", ["test"]), ("train", ["val"])),
     "screen2words": ((False, False, 1), ("train+dev", ["test"]), ("train", ["dev"])),
     "widgetcap": ((True, True, 1), ("train+dev", ["test"]), ("train", ["dev"])),
+    "vqav2": (
+        (True, True, 1),
+        ("train+val", ["test", "pope/random", "pope/popular", "pope/adversarial"]),
+        ("train+val[:-10240]", ["val[-10240:]"]),
+    ),
+    "okvqa": ((True, True, 1), ("train", ["val"]), ("train[:-10%]", ["train[-10%:]"])),
+    "aokvqa_da": ((True, True, 1), ("train+val", ["test"]), ("train", ["val"])),
+    "aokvqa_mc": ((True, True, 1), ("train+val", ["test"]), ("train", ["val"])),
 }  # fmt: skip
 
 

@@ -15,14 +15,15 @@ SOURCE = ROOT / "src"
 # What the modules below a name may import of the project, besides themselves; all in pg_transfer.
 ALLOWED = {
     "tasks": (
-        "task data.images data.json_records data.packed_examples data.questions data.refer "
-        "data.release data.splits data.tables text.locations "
+        "task data.coco_images data.images data.json_records data.packed_examples data.questions "
+        "data.refer data.release data.splits data.tables data.vqa_files text.locations "
         "segmentation.instances segmentation.masks segmentation.referring segmentation.scenes "
         "metrics own_data"
     ),
     "task": "",
     "project": "",
     "data": "",
+    "data.coco_images": "data.questions data.release",
     "data.images": "",
     "data.resizing": "",
     "data.json_records": "data.release",
@@ -34,6 +35,7 @@ ALLOWED = {
     "data.safe_pickle": "",
     "data.splits": "task data.packed_examples",
     "data.tables": "data.release",
+    "data.vqa_files": "data.json_records data.packed_examples data.questions data.release",
     "text": "",
     "model": "",
     "adapters": "model",

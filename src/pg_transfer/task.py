@@ -168,6 +168,10 @@ Formula = Callable[[Mapping[str, Any]], Any]
 it; works on floats as on arrays of them."""
 
 
+Submission = list[dict[str, Any]] | dict[str, Any]
+"""What a benchmark's server takes: rows, or an object by the ids of the examples."""
+
+
 class Task(ABC):
     """A benchmark to transfer to. Subclasses live in `tasks/`, one file each.
 
@@ -233,7 +237,7 @@ class Task(ABC):
         """
         return self.score(answers)
 
-    def submission(self, answers: Sequence[Answer]) -> list[dict[str, Any]] | None:
+    def submission(self, answers: Sequence[Answer]) -> Submission | None:
         """The answers as the benchmark's server or evaluator wants its JSON; None if it has none.
 
         It is given the same answers as `score`.

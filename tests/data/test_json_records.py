@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pg_transfer.data import json_records
-from pg_transfer.data.json_records import each_named_record, each_record, read_records
+from pg_transfer.data.json_records import each_line, each_named_record, each_record, read_records
 
 ROWS: list[dict[str, Any]] = [
     {"id": n, "text": 'a "b" ],}', "more": [n, {"x": None}]} for n in range(30)
@@ -64,6 +64,11 @@ def test_records_one_by_one_are_those_of_the_whole_file(
     for named in ({row["id"]: row for row in ROWS}, {}):
         path.write_text(json.dumps(named, indent=indent))
         assert dict(each_named_record(path)) == {str(key): row for key, row in named.items()}
+    for end in ("\n", "\r\n", ""):
+        path.write_bytes(
+            (end or "\n").join(json.dumps(row) for row in ROWS).encode() + end.encode()
+        )
+        assert list(each_line(path)) == ROWS
 
 
 @pytest.mark.parametrize("piece", [1, 40])
@@ -101,3 +106,23 @@ def test_other_json_is_no_list_of_records(tmp_path: Path, content: str) -> None:
     if content != "{}":
         with pytest.raises(ValueError, match=r"q\.json, the whole file: no object of records\."):
             list(each_named_record(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ('{"a": 1}\n{"a": ', "cut short or no JSON"),
+        ('{"a": 1}\n<html>', "cut short or no JSON"),
+        ('[{"a": 1}]', "not a record on each line"),
+        ('{"a": 1}\n7\n', "not a record on each line"),
+    ],
+)
+def test_lines_that_are_no_records_are_refused(
+    tmp_path: Path, content: str, complaint: str
+) -> None:
+    path = tmp_path / "q.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=rf"q\.json, the whole file: {complaint}"):
+        list(each_line(path))
+    path.write_text("\n")
+    assert list(each_line(path)) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pg_transfer.reporting.answers import file_name, read_answers, write_answers, write_submission
-from pg_transfer.task import Answer, Example, Scores, pieces_of
+from pg_transfer.task import Answer, Example, Scores, Submission, pieces_of
 
 EXAMPLES = [Example(id=str(number), image=Path("none"), prefix=f"q{number}") for number in range(3)]
 ANSWERS = [
@@ -56,11 +56,17 @@ def test_a_bad_file_is_refused(tmp_path: Path, lines: list[str], complaint: str)
         read_answers(path, EXAMPLES)
 
 
-def test_a_submission_is_one_list(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "submission",
+    [
+        [{"question_id": 7, "answer": "ünï\u2028\n"}, {"question_id": 8, "answer": ""}],
+        {"7": {"direct_answer": "ünï\u2028\n"}, "8": {"direct_answer": ""}},
+    ],
+)
+def test_a_submission_is_one_list_or_object(tmp_path: Path, submission: Submission) -> None:
     path = tmp_path / "answers" / "test.submission.json"
-    rows = [{"question_id": 7, "answer": "ünï\u2028\n"}, {"question_id": 8, "answer": ""}]
-    write_submission(path, rows)
-    assert json.loads(path.read_text(encoding="utf-8")) == rows
+    write_submission(path, submission)
+    assert json.loads(path.read_text(encoding="utf-8")) == submission
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 

@@ -15,6 +15,8 @@ CONF = Path(__file__).parents[2] / "conf"
 TRANSFERS = sorted(
     {path.stem for path in (CONF / "task").glob("*.yaml")} - {"shapes", "custom", "mixture"}
 )
+# Scored in the paper, and not here: neither the prompts nor the metric are in its code.
+ELSEWHERE = {"vqav2": {"mmvp", "objaverse_multiview"}}
 
 
 # big_vision configs/proj/paligemma/README.md at 0127fb6, row by row: what stands at 224, 448 and
@@ -31,7 +33,7 @@ README = {
     "screen2words": {"test CIDEr": "117.57 119.59"},
     "widgetcap": {"test CIDEr": "136.07 148.36"},
     "vqav2": {
-        "test-std accuracy": "83.19 85.64", "mmvp paired_accuracy": "47.33 45.33",
+        "test accuracy": "83.19 85.64", "mmvp paired_accuracy": "47.33 45.33",
         "pope/random accuracy": "87.80 88.23", "pope/popular accuracy": "85.87 86.77",
         "pope/adversarial accuracy": "84.27 85.90",
         "objaverse_multiview cosine_similarity": "62.7 62.8",
@@ -117,4 +119,4 @@ def test_tasks_report_the_splits_that_were_published(task: str) -> None:
         if (task, resolution) == ("tallyqa", 896):  # a recipe and no score
             continue
         known = published(task, model=config.model.size, resolution=resolution)
-        assert known and known.keys() <= reported
+        assert known and known.keys() - ELSEWHERE.get(task, set()) <= reported

@@ -78,6 +78,20 @@ def each_named_record(path: Path) -> Iterator[tuple[str, Record]]:
     return _each(path, records, otherwise="no object of records")
 
 
+def each_line(path: Path) -> Iterator[Record]:
+    """The records of a file that has one on each line.
+
+    Raises:
+        ValueError: it is cut short, no JSON, or has no records; perhaps after some records.
+    """
+
+    def records(stream: _Stream) -> Iterator[Record]:
+        while not stream.is_at_end():
+            yield _object(stream.value())
+
+    return _each(path, records, otherwise="not a record on each line")
+
+
 class _Unlike(Exception):
     """JSON, but of another form."""
 
@@ -142,10 +156,14 @@ class _Stream:
                 self._place = end
                 return value
 
+    def is_at_end(self) -> bool:
+        """Whether nothing but space is left."""
+        self._skip_space()
+        return self._place == len(self._text)
+
     def require_end(self) -> None:
         """Raises ValueError if anything but space is left."""
-        self._skip_space()
-        if self._place < len(self._text):
+        if not self.is_at_end():
             raise ValueError(f"more behind the end: {self._text[self._place :][:20]!r}")
 
     def _members(self, opening: str, closing: str) -> Iterator[None]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pg_transfer.data.json_texts import parse_json, read_lines
 from pg_transfer.process.whole_files import write_whole
-from pg_transfer.task import Answer, Example, Scores, pieces_of
+from pg_transfer.task import Answer, Example, Scores, Submission, pieces_of
 
 
 def write_answers(path: Path, answers: Sequence[Answer], scores: Scores) -> None:
@@ -28,9 +27,9 @@ def write_answers(path: Path, answers: Sequence[Answer], scores: Scores) -> None
     write_whole(path, (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
-def write_submission(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Saves what `Task.submission` gave as one JSON list, as safely."""
-    write_whole(path, [json.dumps(rows, ensure_ascii=False)])
+def write_submission(path: Path, submission: Submission) -> None:
+    """Saves what `Task.submission` gave as JSON, as safely."""
+    write_whole(path, [json.dumps(submission, ensure_ascii=False)])
 
 
 def file_name(split: str) -> str:

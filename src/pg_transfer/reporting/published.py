@@ -64,7 +64,7 @@ RESULTS = (
     Result("screen2words", "test", "CIDEr", _at(117.57, 119.59), "train+dev"),
     Result("widgetcap", "test", "CIDEr", _at(136.07, 148.36), "train+dev"),
     # Question answering
-    Result("vqav2", "test-std", "accuracy", _at(83.19, 85.64), f"{VQAV2}; test server"),
+    Result("vqav2", "test", "accuracy", _at(83.19, 85.64), f"{VQAV2}; test server, std"),
     Result("vqav2", "mmvp", "paired_accuracy", _at(47.33, 45.33), VQAV2),
     Result("vqav2", "pope/random", "accuracy", _at(87.80, 88.23), VQAV2),
     Result("vqav2", "pope/popular", "accuracy", _at(85.87, 86.77), VQAV2),
