@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from pg_transfer.data import json_records
-from pg_transfer.data.json_records import each_named_record, each_record, read_records
+from pg_transfer.data.json_records import (
+    each_line,
+    each_named_record,
+    each_record,
+    read_records,
+)
 
 ROWS: list[dict[str, Any]] = [
     {"id": n, "text": 'a "b" ],}', "more": [n, {"x": None}]} for n in range(30)
@@ -101,3 +106,26 @@ def test_other_json_is_no_list_of_records(tmp_path: Path, content: str) -> None:
     if content != "{}":
         with pytest.raises(ValueError, match=r"q\.json, the whole file: no object of records\."):
             list(each_named_record(path))
+
+
+def test_records_of_lines(tmp_path: Path) -> None:
+    path = tmp_path / "some.json"
+    lines = "\n".join(json.dumps(row) for row in ROWS)
+    path.write_text("\ufeff" + lines.replace("\n", "\r\n\n") + "\n", encoding="utf-8")
+    assert list(each_line(path)) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ('{"id": 1', "cut short or no JSON"),
+        ("<html>", "cut short or no JSON"),
+        ("[7]", r"\[7\], no record"),
+        ("[" * 100_000, "cut short or no JSON"),
+    ],
+)
+def test_lines_that_are_no_records_are_named(tmp_path: Path, line: str, complaint: str) -> None:
+    path = tmp_path / "some.json"
+    path.write_text(json.dumps(ROWS[0]) + "\n\n" + line)
+    with pytest.raises(ValueError, match=f"some.json, line 3: {complaint}"):
+        list(each_line(path))

@@ -78,6 +78,25 @@ def each_named_record(path: Path) -> Iterator[tuple[str, Record]]:
     return _each(path, records, otherwise="no object of records")
 
 
+def each_line(path: Path) -> Iterator[Record]:
+    """The records of a file that has one on each line, one at a time; empty lines have none.
+
+    Raises:
+        ValueError: a line is cut short, no JSON, or no object; perhaps after some records.
+    """
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise _no_json(path, error, f"line {number}") from error
+            if not isinstance(record, dict):
+                raise fault(path, f"line {number}", f"{record!r:.40}, no record")
+            yield record
+
+
 class _Unlike(Exception):
     """JSON, but of another form."""
 
@@ -97,8 +116,8 @@ def _each(
         raise _no_json(path, error) from error
 
 
-def _no_json(path: Path, error: Exception) -> ValueError:
-    return fault(path, "the whole file", f"cut short or no JSON ({error})")
+def _no_json(path: Path, error: Exception, place: str = "the whole file") -> ValueError:
+    return fault(path, place, f"cut short or no JSON ({error})")
 
 
 def _object(value: Any) -> Record:
