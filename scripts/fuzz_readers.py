@@ -31,9 +31,12 @@ from pg_transfer.text.tokenizer import BUILTIN, load_tokenizer
 from scripts.fuzz import JSON, Reader
 from scripts.fuzz_checkpoints import CHECKPOINTS, empty_model, filled_model, tiny
 from scripts.fuzz_own_data import OWN_DATA, as_lines, from_lines
+from tasks.ai2d import AI2D
 from tasks.coco_captions import CocoCaptions
+from tasks.nlvr2 import NLVR2
 from tasks.refcoco import RefCOCO
 from tasks.rsvqa import LowResolution
+from tasks.science_qa import ScienceQA
 from tasks.textvqa import TextVQA
 from tests import data_sets
 
@@ -261,6 +264,12 @@ READERS = {
     "rsvqa_answers": task_reader(
         data_sets.rsvqa_lr, "LR_split_val_answers.json",
         partial(LowResolution, numeric=True), ("val",),
+    ),
+    "problems": task_reader(data_sets.science_qa, "problems.json", ScienceQA, ("train", "val")),
+    "diagrams": task_reader(data_sets.ai2d, "questions/3.png.json", AI2D, ("test",)),
+    "labels": task_reader(data_sets.ai2d, "annotations/3.png.json", AI2D, ("test",)),
+    "sentences": task_reader(
+        data_sets.nlvr2, "dev.json", NLVR2, ("dev",), (from_lines, as_lines)
     ),
     "refs": task_reader(
         data_sets.refcoco, "refcoco/refs(unc).p", refcoco, ("train", "refcoco/val"),

@@ -40,6 +40,12 @@ PUBLISHED = {
     ("refcoco", 224): (3e-5, 0.0, 100, 256, 0.3, 0.1, 48, False),
     ("refcoco", 448): (1e-5, 0.0, 100, 256, 0.3, 0.0, 48, False),
     ("refcoco", 896): (1e-5, 0.0, 100, 64, 0.3, 0.0, 48, False),
+    ("science_qa", 224): (1e-5, 0.0, 20, 128, 0.0, 0.0, 512, True),
+    ("science_qa", 448): (1e-5, 0.0, 20, 128, 0.0, 0.0, 512, True),
+    ("ai2d", 224): (1e-5, 1e-6, 10, 256, 0.0, 0.0, 128, False),
+    ("ai2d", 448): (1e-5, 1e-6, 10, 256, 0.0, 0.0, 128, False),
+    ("nlvr2", 224): (1e-5, 1e-6, 3, 256, 0.0, 0.0, 64, False),
+    ("nlvr2", 448): (3e-6, 3e-7, 10, 256, 0.0, 0.0, 64, False),
 }
 KEYS = ("lr", "weight_decay", "epochs", "batch_size", "label_smoothing", "dropout", "text_length",
         "freeze_vision")  # fmt: skip
@@ -54,6 +60,9 @@ PROCEDURES = {
     "textvqa": ((True, True, 1), ("train+val", ["test"]), ("train", ["val"])),
     "rsvqa_lr": ((True, False, 1), ("train+val", ["test"]), ("train", ["val"])),
     "rsvqa_hr": ((True, False, 1), ("train+val", ["test", "test_phili"]), ("train", ["val"])),
+    "science_qa": ((False, False, 1), ("train+val", ["test"]), ("train", ["val"])),
+    "ai2d": ((True, False, 1), ("train", ["test"]), ("train[:-1024]", ["train[-1024:]"])),
+    "nlvr2": ((False, False, 1), ("train+dev", ["test", "marvl/test"]), ("train", ["dev"])),
 }  # fmt: skip
 
 

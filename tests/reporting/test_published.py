@@ -12,7 +12,9 @@ from pg_transfer.reporting.published import COMMIT, MODEL, RESULTS, SOURCE, publ
 from pg_transfer.running.settings import register_resolvers
 
 CONF = Path(__file__).parents[2] / "conf"
-LAUNCH = ("coco_captions", "refcoco", "rsvqa_hr", "rsvqa_lr", "textvqa")
+LAUNCH = (
+    "ai2d", "coco_captions", "nlvr2", "refcoco", "rsvqa_hr", "rsvqa_lr", "science_qa", "textvqa",
+)  # fmt: skip
 
 
 # big_vision configs/proj/paligemma/README.md at 0127fb6, row by row: what stands at 224, 448 and
@@ -38,7 +40,7 @@ README = {
     "aokvqa_mc": {"test accuracy": "76.37 76.90"},
     "aokvqa_da": {"test accuracy": "61.85 63.22"},
     "gqa": {"testdev_balanced accuracy": "65.61 67.03", "xgqa accuracy": "58.37 59.07"},
-    "nlvr2": {"test accuracy": "90.02 88.93", "marvl/test accuracy": "80.57 76.78"},
+    "nlvr2": {"test accuracy": "90.02 88.93", "marvl/test accuracy_average": "80.57 76.78"},
     "ai2d": {"test accuracy": "72.12 73.28"},
     "science_qa": {"test accuracy": "95.39 95.93"},
     "rsvqa_lr": {"test accuracy_average": "92.65 93.11"},
