@@ -35,12 +35,16 @@ from tasks.aokvqa import MultipleChoice
 from tasks.coco_captions import CocoCaptions
 from tasks.gqa import GQA
 from tasks.ocrvqa import OCRVQA
+from tasks.ai2d import AI2D
+from tasks.coco_captions import CocoCaptions
+from tasks.nlvr2 import NLVR2
 from tasks.refcoco import RefCOCO
 from tasks.rico import Screen2Words, WidgetCaptions
 from tasks.rsvqa import LowResolution
 from tasks.scicap import SciCap
 from tasks.tallyqa import TallyQA
 from tasks.textcaps import TextCaps
+from tasks.science_qa import ScienceQA
 from tasks.textvqa import TextVQA
 from tasks.vizwizvqa import VizWizVQA
 from tasks.vqav2 import VQAv2
@@ -307,6 +311,11 @@ READERS = {
     ),
     "aokvqa": task_reader(
         data_sets.aokvqa, "aokvqa_v1p0_val.json", MultipleChoice, ("val",)
+    "problems": task_reader(data_sets.science_qa, "problems.json", ScienceQA, ("train", "val")),
+    "diagrams": task_reader(data_sets.ai2d, "questions/3.png.json", AI2D, ("test",)),
+    "labels": task_reader(data_sets.ai2d, "annotations/3.png.json", AI2D, ("test",)),
+    "sentences": task_reader(
+        data_sets.nlvr2, "dev.json", NLVR2, ("dev",), (from_lines, as_lines)
     ),
     "refs": task_reader(
         data_sets.refcoco, "refcoco/refs(unc).p", refcoco, ("train", "refcoco/val"),

@@ -66,6 +66,12 @@ PUBLISHED = {
     ("aokvqa_da", 448): (5e-6, 0.0, 10, 128, 0.0, 0.0, 32, False),
     ("aokvqa_mc", 224): (5e-6, 0.0, 15, 128, 0.0, 0.0, 128, False),
     ("aokvqa_mc", 448): (5e-6, 0.0, 15, 128, 0.0, 0.0, 128, False),
+    ("science_qa", 224): (1e-5, 0.0, 20, 128, 0.0, 0.0, 512, True),
+    ("science_qa", 448): (1e-5, 0.0, 20, 128, 0.0, 0.0, 512, True),
+    ("ai2d", 224): (1e-5, 1e-6, 10, 256, 0.0, 0.0, 128, False),
+    ("ai2d", 448): (1e-5, 1e-6, 10, 256, 0.0, 0.0, 128, False),
+    ("nlvr2", 224): (1e-5, 1e-6, 3, 256, 0.0, 0.0, 64, False),
+    ("nlvr2", 448): (3e-6, 3e-7, 10, 256, 0.0, 0.0, 64, False),
 }
 KEYS = ("lr", "weight_decay", "epochs", "batch_size", "label_smoothing", "dropout", "text_length",
         "freeze_vision")  # fmt: skip
@@ -101,6 +107,9 @@ PROCEDURES = {
     "okvqa": ((True, True, 1), ("train", ["val"]), ("train[:-10%]", ["train[-10%:]"])),
     "aokvqa_da": ((True, True, 1), ("train+val", ["test"]), ("train", ["val"])),
     "aokvqa_mc": ((True, True, 1), ("train+val", ["test"]), ("train", ["val"])),
+    "science_qa": ((False, False, 1), ("train+val", ["test"]), ("train", ["val"])),
+    "ai2d": ((True, False, 1), ("train", ["test"]), ("train[:-1024]", ["train[-1024:]"])),
+    "nlvr2": ((False, False, 1), ("train+dev", ["test", "marvl/test"]), ("train", ["dev"])),
 }  # fmt: skip
 
 

@@ -144,6 +144,11 @@ class Draw:
             raise ValueError(f"example {self.example_id!r} has nothing to choose from")
         return options[int(self._generator("choice", self.epoch).integers(len(options)))]
 
+    def shuffled(self, options: Sequence[T]) -> list[T]:
+        """All of `options` in an order that is independent of other epochs'."""
+        order = self._generator("shuffle", self.epoch).permutation(len(options))
+        return [options[place] for place in order]
+
     def _generator(self, purpose: str, turn: int) -> np.random.Generator:
         words = f"{purpose}\0{self.seed}\0{self.example_id}\0{turn}".encode()
         return np.random.default_rng(int.from_bytes(sha256(words).digest()[:16], "big"))

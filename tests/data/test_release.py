@@ -10,8 +10,10 @@ from pg_transfer.data.release import (
     field,
     find_file,
     find_images,
+    find_nested_images,
     missing_images_allowed,
     refuse_repeated,
+    with_their_folders,
 )
 
 
@@ -54,6 +56,35 @@ def test_missing_images_are_counted(tmp_path: Path) -> None:
         find_images(names, [tmp_path / "images", tmp_path / "pictures"], fetch="Go")
     with pytest.raises(FileNotFoundError, match=r"3 of 3 .*photos or .*pics, none of which exis"):
         find_images(names, [tmp_path / "photos", tmp_path / "pics"], fetch="")
+
+
+def test_images_with_paths_are_found_below_any_folder(tmp_path: Path) -> None:
+    here = touch(tmp_path / "images" / "7" / "image.png")
+    there = touch(tmp_path / "more" / "8" / "image.png")
+    folders = [tmp_path / name for name in ("nowhere", "images", "more")]
+    names = {7: ("7", "image.png"), 8: ("8", "image.png")}
+    assert find_nested_images(names, folders, fetch="") == {7: here, 8: there}
+    there.unlink()
+    complaint = r"1 of 2 .* not in \S+images or \S+more; .* is 8/image\.png\.\nGo"
+    with pytest.raises(FileNotFoundError, match=complaint):
+        find_nested_images(names, folders, fetch="Go")
+    with missing_images_allowed():
+        assert find_nested_images(names, folders, fetch="")[8] == tmp_path / "images/8/image.png"
+    for parts in (("..", "image.png"), ("8", "../image.png"), ("", "image.png")):
+        with pytest.raises(ValueError, match="is no name of an image"):
+            find_nested_images({8: parts}, folders, fetch="")
+
+
+def test_images_of_many_folders_are_missed_in_few_words(tmp_path: Path) -> None:
+    for number in range(20):
+        touch(tmp_path / "train" / str(number) / f"{number}.png")
+    folders = with_their_folders([tmp_path / "nowhere", tmp_path / "train"])
+    assert folders[:3] == [tmp_path / "nowhere", tmp_path / "train", tmp_path / "train" / "0"]
+    names = {number: [f"{number}.png"] for number in range(20)}
+    assert find_images(names, folders, fetch="")[19] == tmp_path / "train" / "19" / "19.png"
+    complaint = r"1 of 1 images are not in \S+/train or 20 other folders; the first is x\.png"
+    with pytest.raises(FileNotFoundError, match=complaint):
+        find_images({0: ["x.png"]}, folders, fetch="")
 
 
 def test_repeated_ids_are_counted() -> None:

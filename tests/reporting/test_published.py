@@ -42,7 +42,7 @@ README = {
     "aokvqa_mc": {"test accuracy": "76.37 76.90"},
     "aokvqa_da": {"test accuracy": "61.85 63.22"},
     "gqa": {"testdev_balanced accuracy": "65.61 67.03", "xgqa accuracy_average": "58.37 59.07"},
-    "nlvr2": {"test accuracy": "90.02 88.93", "marvl/test accuracy": "80.57 76.78"},
+    "nlvr2": {"test accuracy": "90.02 88.93", "marvl/test accuracy_average": "80.57 76.78"},
     "ai2d": {"test accuracy": "72.12 73.28"},
     "science_qa": {"test accuracy": "95.39 95.93"},
     "rsvqa_lr": {"test accuracy_average": "92.65 93.11"},

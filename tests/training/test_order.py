@@ -57,6 +57,16 @@ def test_draws_use_every_option_before_one_comes_again() -> None:
     assert drawn == [Draw(0, "7", epoch).without_replacement(options) for epoch in range(12)]
 
 
+def test_shuffled_options_come_in_every_order_alike() -> None:
+    orders = [tuple(Draw(0, str(i), e).shuffled("xyz")) for i in range(60) for e in range(10)]
+    counts = Counter(orders)
+    assert len(counts) == 6  # each about 100 times: 9 is one standard deviation
+    assert all(60 < count < 140 for count in counts.values())
+    assert orders == [
+        tuple(Draw(0, str(i), e).shuffled("xyz")) for i in range(60) for e in range(10)
+    ]
+
+
 def test_uniform_draws_differ_by_example_and_epoch() -> None:
     counts = Counter(Draw(0, str(i), e).uniform("xyz") for i in range(30) for e in range(10))
     assert all(70 < count < 130 for count in counts.values())

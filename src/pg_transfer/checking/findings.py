@@ -61,7 +61,7 @@ class Findings:
         table, report = [], {}
         for split, those in examples.items():
             published = sizes.get(split)
-            images = len({one.image for one in those})
+            images = len({image for one in those for image in one.images})
             beside = "" if published is None else f", in the paper {published:,}"
             table.append((split, f"{len(those):,} examples{beside}; {images:,} images"))
             report[split] = {"examples": len(those), "published": published, "images": images}

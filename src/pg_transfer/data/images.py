@@ -138,14 +138,14 @@ def open_image(path: Path | Content) -> np.ndarray:
 
 def read_image(path: Path | Content) -> Picture:
     """Pixels and head of an image file, which is opened once; see `open_image`."""
-    with _opened(path) as picture:
+    with opened(path) as picture:
         head = _head(picture)
         return Picture(to_rgb(picture), head)
 
 
 def read_head(path: Path | Content) -> Head:
     """The head of an image file; a PNG, whose EXIF may stand behind the pixels, is decoded."""
-    with _opened(path) as picture:
+    with opened(path) as picture:
         return _head(picture)
 
 
@@ -154,7 +154,7 @@ def image_size(path: Path | Content) -> tuple[int, int]:
 
     Errors are those of `open_image`, of which some show only when all of it is read.
     """
-    with _opened(path) as picture:
+    with opened(path) as picture:
         return picture.size
 
 
@@ -203,8 +203,13 @@ def _head(picture: Image.Image) -> Head:
 
 
 @contextmanager
-def _opened(path: Path | Content) -> Iterator[Image.Image]:
-    """The image in a file, with errors that name it."""
+def opened(path: Path | Content) -> Iterator[Image.Image]:
+    """The image in a file, as it is stored; errors that whoever reads it meets name the file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: see `open_image`.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)

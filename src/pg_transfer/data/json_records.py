@@ -79,17 +79,22 @@ def each_named_record(path: Path) -> Iterator[tuple[str, Record]]:
 
 
 def each_line(path: Path) -> Iterator[Record]:
-    """The records of a file that has one on each line.
+    """The records of a file that has one on each line, one at a time; empty lines have none.
 
     Raises:
-        ValueError: it is cut short, no JSON, or has no records; perhaps after some records.
+        ValueError: a line is cut short, no JSON, or no object; perhaps after some records.
     """
-
-    def records(stream: _Stream) -> Iterator[Record]:
-        while not stream.is_at_end():
-            yield _object(stream.value())
-
-    return _each(path, records, otherwise="not a record on each line")
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise _no_json(path, error, f"line {number}") from error
+            if not isinstance(record, dict):
+                raise fault(path, f"line {number}", f"{record!r:.40}, no record")
+            yield record
 
 
 class _Unlike(Exception):
@@ -111,8 +116,8 @@ def _each(
         raise _no_json(path, error) from error
 
 
-def _no_json(path: Path, error: Exception) -> ValueError:
-    return fault(path, "the whole file", f"cut short or no JSON ({error})")
+def _no_json(path: Path, error: Exception, place: str = "the whole file") -> ValueError:
+    return fault(path, place, f"cut short or no JSON ({error})")
 
 
 def _object(value: Any) -> Record:
@@ -156,14 +161,10 @@ class _Stream:
                 self._place = end
                 return value
 
-    def is_at_end(self) -> bool:
-        """Whether nothing but space is left."""
-        self._skip_space()
-        return self._place == len(self._text)
-
     def require_end(self) -> None:
         """Raises ValueError if anything but space is left."""
-        if not self.is_at_end():
+        self._skip_space()
+        if self._place < len(self._text):
             raise ValueError(f"more behind the end: {self._text[self._place :][:20]!r}")
 
     def _members(self, opening: str, closing: str) -> Iterator[None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
+
+MOST_FOLDERS_TOLD = 10
 
 MOST_TOLD = 1000
 """Faults that are told one by one; of the others it is said how many there are."""
@@ -155,13 +157,66 @@ def find_images(
             missing.append(options[0])
         else:
             found[key] = path
-    if missing:
-        looked = " or ".join(map(str, existing or folders))
-        raise FileNotFoundError(
-            f"{len(missing)} of {len(names)} images are not in {looked}"
-            f"{'' if existing else ', none of which exists'}; the first is {missing[0]}.\n{fetch}"
-        )
+    _refuse_missing(missing, names, folders, fetch=fetch)
     return found
+
+
+def find_nested_images(
+    names: Mapping[Key, Sequence[str]], folders: Sequence[Path], *, fetch: str
+) -> dict[Key, Path]:
+    """For each key the image that lies at its path below the first folder that has it.
+
+    Args:
+        names: the path of each key, by its parts.
+        folders: below which it may lie; those that do not exist are passed over.
+        fetch: what to download, and whence.
+
+    Raises:
+        FileNotFoundError: some are below none of the folders.
+        ValueError: a part of a path that leads out of its folder.
+    """
+    for parts in names.values():
+        for part in parts:
+            _refuse_path(part)
+    existing = [folder for folder in folders if folder.is_dir()] or [*folders]
+    found = {}
+    missing = []
+    for key, parts in names.items():
+        options = [folder.joinpath(*parts) for folder in existing]
+        path = next((option for option in options if option.is_file()), None)
+        if path is None and missing_images() is not None:
+            path = options[0]
+        if path is None:
+            missing.append("/".join(parts))
+        else:
+            found[key] = path
+    _refuse_missing(missing, names, folders, fetch=fetch)
+    return found
+
+
+def with_their_folders(folders: Iterable[Path]) -> list[Path]:
+    """Each folder, and behind it those in it."""
+    found = []
+    for folder in folders:
+        inner = folder.iterdir() if folder.is_dir() else ()
+        found += [folder, *sorted(one for one in inner if one.is_dir())]
+    return found
+
+
+def _refuse_missing(
+    missing: Sequence[str], names: Collection[Any], folders: Sequence[Path], *, fetch: str
+) -> None:
+    """Raises FileNotFoundError if any images are."""
+    if not missing:
+        return
+    existing = [folder for folder in folders if folder.is_dir()]
+    looked = [str(folder) for folder in existing or folders]
+    if len(looked) > MOST_FOLDERS_TOLD:
+        looked = [looked[0], f"{len(looked) - 1} other folders"]
+    raise FileNotFoundError(
+        f"{len(missing)} of {len(names)} images are not in {' or '.join(looked)}"
+        f"{'' if existing else ', none of which exists'}; the first is {missing[0]}.\n{fetch}"
+    )
 
 
 def _refuse_path(name: str) -> None:
