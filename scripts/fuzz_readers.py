@@ -31,8 +31,10 @@ from pg_transfer.text.tokenizer import BUILTIN, load_tokenizer
 from scripts.fuzz import JSON, Reader
 from scripts.fuzz_checkpoints import CHECKPOINTS, empty_model, filled_model, tiny
 from scripts.fuzz_own_data import OWN_DATA, as_lines, from_lines
+from tasks.chartqa import ChartQA
 from tasks.coco_captions import CocoCaptions
 from tasks.refcoco import RefCOCO
+from tasks.robust_reading import STVQA, InfoVQA
 from tasks.rsvqa import LowResolution
 from tasks.textvqa import TextVQA
 from tests import data_sets
@@ -262,6 +264,11 @@ READERS = {
         data_sets.rsvqa_lr, "LR_split_val_answers.json",
         partial(LowResolution, numeric=True), ("val",),
     ),
+    "robust_reading": task_reader(
+        data_sets.infovqa, "infographicsVQA_val_v1.0_withQT.json", InfoVQA, ("val",)
+    ),
+    "image_paths": task_reader(data_sets.stvqa, "train_task_3.json", STVQA, ("train", "val")),
+    "chartqa": task_reader(data_sets.chartqa, "val/val_human.json", ChartQA, ("val",)),
     "refs": task_reader(
         data_sets.refcoco, "refcoco/refs(unc).p", refcoco, ("train", "refcoco/val"),
         (pickle.loads, partial(pickle.dumps, protocol=2)),

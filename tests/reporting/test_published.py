@@ -12,7 +12,10 @@ from pg_transfer.reporting.published import COMMIT, MODEL, RESULTS, SOURCE, publ
 from pg_transfer.running.settings import register_resolvers
 
 CONF = Path(__file__).parents[2] / "conf"
-LAUNCH = ("coco_captions", "refcoco", "rsvqa_hr", "rsvqa_lr", "textvqa")
+LAUNCH = (
+    "coco_captions", "refcoco", "rsvqa_hr", "rsvqa_lr", "textvqa",
+    "docvqa", "infovqa", "stvqa", "chartqa",
+)  # fmt: skip
 
 
 # big_vision configs/proj/paligemma/README.md at 0127fb6, row by row: what stands at 224, 448 and
