@@ -31,20 +31,21 @@ from pg_transfer.text.tokenizer import BUILTIN, load_tokenizer
 from scripts.fuzz import JSON, Reader
 from scripts.fuzz_checkpoints import CHECKPOINTS, empty_model, filled_model, tiny
 from scripts.fuzz_own_data import OWN_DATA, as_lines, from_lines
+from tasks.ai2d import AI2D
 from tasks.aokvqa import MultipleChoice
+from tasks.chartqa import ChartQA
 from tasks.coco_captions import CocoCaptions
 from tasks.gqa import GQA
-from tasks.ocrvqa import OCRVQA
-from tasks.ai2d import AI2D
-from tasks.coco_captions import CocoCaptions
 from tasks.nlvr2 import NLVR2
+from tasks.ocrvqa import OCRVQA
 from tasks.refcoco import RefCOCO
 from tasks.rico import Screen2Words, WidgetCaptions
+from tasks.robust_reading import STVQA, InfoVQA
 from tasks.rsvqa import LowResolution
 from tasks.scicap import SciCap
+from tasks.science_qa import ScienceQA
 from tasks.tallyqa import TallyQA
 from tasks.textcaps import TextCaps
-from tasks.science_qa import ScienceQA
 from tasks.textvqa import TextVQA
 from tasks.vizwizvqa import VizWizVQA
 from tasks.vqav2 import VQAv2
@@ -311,12 +312,18 @@ READERS = {
     ),
     "aokvqa": task_reader(
         data_sets.aokvqa, "aokvqa_v1p0_val.json", MultipleChoice, ("val",)
+    ),
     "problems": task_reader(data_sets.science_qa, "problems.json", ScienceQA, ("train", "val")),
     "diagrams": task_reader(data_sets.ai2d, "questions/3.png.json", AI2D, ("test",)),
     "labels": task_reader(data_sets.ai2d, "annotations/3.png.json", AI2D, ("test",)),
     "sentences": task_reader(
         data_sets.nlvr2, "dev.json", NLVR2, ("dev",), (from_lines, as_lines)
     ),
+    "robust_reading": task_reader(
+        data_sets.infovqa, "infographicsVQA_val_v1.0_withQT.json", InfoVQA, ("val",)
+    ),
+    "image_paths": task_reader(data_sets.stvqa, "train_task_3.json", STVQA, ("train", "val")),
+    "chartqa": task_reader(data_sets.chartqa, "val/val_human.json", ChartQA, ("val",)),
     "refs": task_reader(
         data_sets.refcoco, "refcoco/refs(unc).p", refcoco, ("train", "refcoco/val"),
         (pickle.loads, partial(pickle.dumps, protocol=2)),

@@ -125,9 +125,8 @@ class Mixture(Task):
             for finding in one.task.findings
         ]
 
-    @property
-    def shares(self) -> Sequence[Share]:
-        """Of each task its training examples, and its weight."""
+    def shares_of(self, split: str) -> Sequence[Share]:
+        """Of each task its training examples, and its weight; whatever the split."""
         sizes = {name: len(those) for name, those in self._parts(TRAIN).items()}
         return [
             Share(name, sizes[name], float(sizes[name] if one.weight is None else one.weight))

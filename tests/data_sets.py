@@ -295,6 +295,56 @@ def ocrvqa(root: Path, *, books: int = 2) -> Path:
                 "title": "Girls", "authorName": "Peter Chan", "genre": "Art", "split": split,
             }  # fmt: skip
     write_json(root / "dataset.json", content)
+
+
+def infovqa(root: Path) -> Path:
+    """InfoVQA with two questions in each split, both about one picture."""
+    for number, split in enumerate(("train", "val", "test")):
+        write_image(root / f"images/{number}.jpeg", seed=number)
+        rows = []
+        for place in range(2):
+            row: dict[str, Any] = {
+                "questionId": 10 * number + place,
+                "question": f"Which are number {place}?",
+                "image_local_name": f"{number}.jpeg",
+            }
+            if split != "test":
+                row |= {"answers": ["Red, blue"], "answer_type": ["multi-span"]}
+            rows.append(row)
+        name = f"infographicsVQA_{split}_v1.0{'_withQT' if split == 'val' else ''}.json"
+        write_json(root / name, {"dataset_split": split, "data": rows})
+    return root
+
+
+def stvqa(root: Path) -> Path:
+    """ST-VQA with twenty questions to learn from, each about another image, and two to test on."""
+    for split, folder, count in (
+        ("train", "train_images", 20),
+        ("test", "test_task3_images", 2),
+    ):
+        rows = []
+        for place in range(count):
+            write_image(root / folder / f"VizWiz/{place}.jpg", seed=place)
+            row = {
+                "question_id": place,
+                "question": f"What is word {place}?",
+                "file_path": f"VizWiz/{place}.jpg",
+            }
+            rows.append(row if split == "test" else row | {"answers": ["Two", "2"]})
+        write_json(root / f"{split}_task_3.json", {"data": rows})
+    return root
+
+
+def chartqa(root: Path) -> Path:
+    """ChartQA with two questions of people and three others in each split, about one chart."""
+    for split in ("train", "val", "test"):
+        write_image(root / split / "png/1.png")
+        for part, count in (("human", 2), ("augmented", 3)):
+            rows = [
+                {"imgname": "1.png", "query": f"How many are {place}?", "label": str(place)}
+                for place in range(count)
+            ]
+            write_json(root / split / f"{split}_{part}.json", rows)
     return root
 
 

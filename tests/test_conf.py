@@ -72,6 +72,17 @@ PUBLISHED = {
     ("ai2d", 448): (1e-5, 1e-6, 10, 256, 0.0, 0.0, 128, False),
     ("nlvr2", 224): (1e-5, 1e-6, 3, 256, 0.0, 0.0, 64, False),
     ("nlvr2", 448): (3e-6, 3e-7, 10, 256, 0.0, 0.0, 64, False),
+    ("docvqa", 224): (1e-5, 1e-6, 10, 256, 0.0, 0.0, 32, False),
+    ("docvqa", 448): (1e-5, 1e-6, 10, 256, 0.0, 0.0, 32, False),
+    ("docvqa", 896): (1e-5, 1e-6, 10, 256, 0.0, 0.0, 32, False),
+    ("infovqa", 224): (1e-5, 1e-6, 3, 256, 0.4, 0.0, 48, False),
+    ("infovqa", 448): (1e-5, 1e-6, 3, 128, 0.4, 0.0, 48, False),
+    ("infovqa", 896): (3e-6, 3e-7, 3, 32, 0.4, 0.0, 48, False),
+    ("stvqa", 224): (1e-5, 1e-6, 3, 256, 0.1, 0.0, 48, False),
+    ("stvqa", 448): (1e-5, 1e-6, 3, 128, 0.1, 0.0, 48, False),
+    ("stvqa", 896): (3e-6, 3e-7, 3, 32, 0.1, 0.0, 48, False),
+    ("chartqa", 224): (1e-5, 1e-6, 30, 256, 0.2, 0.1, 48, False),
+    ("chartqa", 448): (1e-5, 1e-6, 30, 256, 0.2, 0.1, 48, False),
 }
 KEYS = ("lr", "weight_decay", "epochs", "batch_size", "label_smoothing", "dropout", "text_length",
         "freeze_vision")  # fmt: skip
@@ -110,6 +121,13 @@ PROCEDURES = {
     "science_qa": ((False, False, 1), ("train+val", ["test"]), ("train", ["val"])),
     "ai2d": ((True, False, 1), ("train", ["test"]), ("train[:-1024]", ["train[-1024:]"])),
     "nlvr2": ((False, False, 1), ("train+dev", ["test", "marvl/test"]), ("train", ["dev"])),
+    "docvqa": ((True, True, 1), ("train+val", ["test"]), ("train[:-5%]", ["train[-5%:]"])),
+    "infovqa": ((True, True, 1), ("train+val", ["test"]), ("train", ["val"])),
+    "stvqa": ((True, True, 1), ("train+val", ["test"]), ("train", ["val"])),
+    "chartqa": (
+        (True, True, 1), ("human/train+human/val+augmented/train+augmented/val", ["test"]),
+        ("train", ["val"]),
+    ),
 }  # fmt: skip
 
 

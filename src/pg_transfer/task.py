@@ -262,9 +262,8 @@ class Task(ABC):
         """What was found in the data and chosen by looking, in lines for whoever starts a run."""
         return ()
 
-    @property
-    def shares(self) -> Sequence[Share]:
-        """What the training split is mixed of, in the order of its rows; empty if of one thing."""
+    def shares_of(self, split: str) -> Sequence[Share]:
+        """What a training split is mixed of, in the order of its rows; empty if of one thing."""
         return ()
 
     def formulas_of(self, split: str) -> Mapping[str, Formula]:

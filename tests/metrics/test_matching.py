@@ -14,6 +14,7 @@ from pg_transfer.metrics.matching import (
     anls,
     is_close,
     score_amounts,
+    score_amounts_by_part,
     score_matches,
 )
 
@@ -121,3 +122,22 @@ def test_what_cannot_be_scored_is_refused() -> None:
             score(["a"], ["a", "b"])
     with pytest.raises(ValueError, match="no true answer"):
         score_matches(["a"], [[]])
+
+
+def test_parts_count_the_same_however_large() -> None:
+    # a: 1 of 3 right, b: 1 of 1: (1/3 + 1) / 2, where of all answers 2 of 4 are.
+    scores = score_amounts_by_part(
+        ["105", "x", "106", "yes"], ["100", "y", "100", "yes"], ["a", "a", "a", "b"]
+    )
+    assert scores.metrics == pytest.approx(
+        {
+            "relaxed_accuracy": 100 * 2 / 3,
+            "relaxed_accuracy_a": 100 / 3,
+            "relaxed_accuracy_b": 100,
+            "accuracy": 25,
+        }
+    )
+    assert next(iter(scores.metrics)) == "relaxed_accuracy"
+    assert scores.examples[0] == {"relaxed_accuracy": 1, "accuracy": 0, "relaxed_accuracy_a": 1}
+    with pytest.raises(ValueError, match="2 answers cannot be scored"):
+        score_amounts_by_part(["1", "2"], ["1", "2"], ["a"])

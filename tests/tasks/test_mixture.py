@@ -112,10 +112,9 @@ def test_unknown_splits_say_what_there_is(split: str, complaint: str) -> None:
 
 
 def test_weights_and_sizes_without_them() -> None:
-    assert [(one.examples, one.weight) for one in mixture(Echo("a"), Echo("b")).shares] == [
-        (3, 1.0), (3, 3.0),
-    ]  # fmt: skip
-    shares = mixture(Echo("a"), Echo("b"), weights=(None, None)).shares
+    shares = mixture(Echo("a"), Echo("b")).shares_of("train")
+    assert [(one.examples, one.weight) for one in shares] == [(3, 1.0), (3, 3.0)]
+    shares = mixture(Echo("a"), Echo("b"), weights=(None, None)).shares_of("train")
     assert [one.weight for one in shares] == [3.0, 3.0]
 
 

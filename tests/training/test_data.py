@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from pg_transfer.data import images, resizing
-from pg_transfer.task import Answer, Draw, Example, Scores, Task
+from pg_transfer.task import Answer, Draw, Example, Scores, Share, Task
 from pg_transfer.text.tokenizer import load_tokenizer
 from pg_transfer.training.batches import Batch
 from pg_transfer.training.data import TransferData
@@ -167,3 +167,25 @@ def test_a_broken_image_is_one_clear_error_also_from_a_loading_process(
         )
         assert "\n" not in message
         assert "Traceback" in str(caught.value.__cause__)  # for whoever asks for it
+
+
+class Parts(Pictures):
+    """Two parts of which the first is as good as never learnt from."""
+
+    def examples(self, split: str) -> Sequence[Example]:
+        return [Example(str(number), self.path, "p", ("s",)) for number in range(2)]
+
+    def shares_of(self, split: str) -> Sequence[Share]:
+        assert split == "learnt"
+        return [Share("rare", 1, 1e-9), Share("other", 1, 1.0)]
+
+
+def test_parts_are_learnt_from_by_their_weights(tmp_path: Path) -> None:
+    ours = replace(reader(tmp_path, train=True, evaluate=True), task=Parts(tmp_path))
+    data = TransferData(
+        ours, train="learnt", validate="val", batch_size=4, micro_batch=4, evaluation_batch=2,
+        workers=0, seed=0,
+    )  # fmt: skip
+    data.steps = 3
+    rows = {row for batch in data.train_dataloader() for row in batch.rows}
+    assert rows == {1}

@@ -76,12 +76,9 @@ def test_a_lesson_is_replaced_by_the_same_one_every_time(examples: list[Example]
     assert first[4, 0].faults == ()
 
 
-def test_a_lesson_of_a_mixture_is_replaced_by_one_of_its_task(
-    examples: list[Example], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lesson_of_a_mixture_is_replaced_by_one_of_its_task(examples: list[Example]) -> None:
     shares = [Share("few", 2, 1.0), Share("more", 3, 1.0), Share("most", 5, 1.0)]
-    monkeypatch.setattr(Words, "shares", shares)  # the broken one, 3, is of 2, 3 and 4
-    lessons = Lessons(reader(skips=True), examples, seed=0)
+    lessons = Lessons(reader(skips=True), examples, 0, shares)  # the broken one, 3, is of 2, 3, 4
     assert {lessons[BROKEN, epoch].row for epoch in range(50)} == {2, 4}
 
 

@@ -6,10 +6,11 @@ InfoVQA, ST-VQA and others) and chartqa.py. Some tasks compare in lower case; th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pg_transfer.metrics.vqa import ENOUGH
-from pg_transfer.task import Scores
+from pg_transfer.task import Formula, Scores
 
 LARGEST_DISTANCE = 0.5
 """Spellings that differ by so much, as a fraction of the longer one, have nothing in common."""
@@ -30,7 +31,10 @@ def anls(answer: str, truth: str) -> float:
     """
     if not truth:
         return float(not answer)
-    distance = _edits(answer, truth) / max(len(answer), len(truth))
+    longer = max(len(answer), len(truth))
+    if abs(len(answer) - len(truth)) / longer >= LARGEST_DISTANCE:
+        return 0.0  # it takes as many edits at least, which need not be counted
+    distance = _edits(answer, truth) / longer
     return 1 - distance if distance < LARGEST_DISTANCE else 0.0
 
 
@@ -64,7 +68,7 @@ def score_matches(answers: Sequence[str], truths: Sequence[Sequence[str]]) -> Sc
             {
                 "accuracy": agreement(answer, texts),
                 "accuracy_any": float(answer in texts),
-                "anls": max(anls(answer, text) for text in texts),
+                "anls": 1.0 if answer in texts else max(anls(answer, text) for text in texts),
             }
             for answer, texts in zip(answers, truths, strict=True)
         ]
@@ -90,6 +94,54 @@ def score_amounts(answers: Sequence[str], truths: Sequence[str]) -> Scores:
             for answer, truth in zip(answers, truths, strict=True)
         ]
     )
+
+
+def score_amounts_by_part(
+    answers: Sequence[str], truths: Sequence[str], parts: Sequence[str]
+) -> Scores:
+    """The verdict on answers to a split of several parts, each of which counts the same.
+
+    Args:
+        answers: as they are compared.
+        truths: likewise.
+        parts: for each question the name of its part.
+
+    Returns:
+        In percent `relaxed_accuracy`, the mean of the parts' relaxed accuracies,
+        `relaxed_accuracy_<part>`, and `accuracy`, of all answers; for each answer 0 or 1.
+
+    Raises:
+        ValueError: no answers, or not as many truths or parts.
+    """
+    _require_as_many(answers, parts)
+    whole = score_amounts(answers, truths)
+    named = [f"relaxed_accuracy_{part}" for part in parts]
+    right: dict[str, list[float]] = {name: [] for name in sorted(set(named))}
+    for name, one in zip(named, whole.examples, strict=True):
+        right[name].append(one["relaxed_accuracy"])
+    of_parts = {name: 100 * sum(those) / len(those) for name, those in right.items()}
+    return Scores(
+        {
+            "relaxed_accuracy": _mean_of_parts(of_parts),
+            **of_parts,
+            "accuracy": whole.metrics["accuracy"],
+        },
+        [
+            {**one, name: one["relaxed_accuracy"]}
+            for name, one in zip(named, whole.examples, strict=True)
+        ],
+    )
+
+
+def _mean_of_parts(accuracies: Mapping[str, Any]) -> Any:
+    parts = [one for name, one in accuracies.items() if name.startswith("relaxed_accuracy_")]
+    return sum(parts) / len(parts)
+
+
+FORMULAS: Mapping[str, Formula] = {
+    "relaxed_accuracy": lambda means: 100 * _mean_of_parts(means),
+}
+"""How this follows from the means of the examples' scores of `score_amounts_by_part`."""
 
 
 def _mean(examples: list[dict[str, float]]) -> Scores:

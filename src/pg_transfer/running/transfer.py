@@ -239,7 +239,7 @@ def plan(run: Run) -> list[tuple[str, str]]:
     return [
         ("folder", str(run.folder)),
         ("examples", f"{examples:,} of {data.train!r}, at {data.reader.resolution} px"),
-        *told_shares(run.task.shares, places=data.steps * recipe.batch_size),
+        *told_shares(run.task.shares_of(data.train), places=data.steps * recipe.batch_size),
         ("updates", f"{data.steps:,} of {recipe.batch_size} examples ({epochs})"),
         ("micro-batch", f"{data.micro_batch} x {trainer.world_size} device(s) x {passes}"),
         ("loss", f"label smoothing {recipe.label_smoothing}, dropout {recipe.dropout}"),

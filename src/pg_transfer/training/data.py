@@ -235,15 +235,17 @@ class TransferData(LightningDataModule):
     def train_dataloader(self) -> LessonLoader:
         """All micro-batches of the run, in order."""
         examples = self.examples(self.train)
+        shares = self.reader.task.shares_of(self.train)
         order = Order(
-            stream_of(len(examples), self.reader.task.shares, seed=self.seed),
+            stream_of(len(examples), shares, seed=self.seed),
             batch_size=self.batch_size,
             micro_batch=self.micro_batch,
             steps=self.steps,
             rank=self._rank,
             processes=self._processes,
         )
-        return LessonLoader(Lessons(self.reader, examples, self.seed), order, workers=self.workers)
+        lessons = Lessons(self.reader, examples, self.seed, shares)
+        return LessonLoader(lessons, order, workers=self.workers)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """The validation split's prompts."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch.utils.data import Dataset
 
-from pg_transfer.task import Draw, Example, Image
+from pg_transfer.task import Draw, Example, Image, Share
 from pg_transfer.training.batches import Item, Unreadable
 from pg_transfer.training.reader import ImageError, Reader
 
@@ -23,10 +23,22 @@ class Lessons(Dataset[Item]):
     If the reader skips, one that cannot be read is replaced by another, of a mixture by one of the
     same task. It depends on the seed, the row and the epoch alone: batches keep their size, and a
     resumed run finds the same.
+
+    Args:
+        reader: of images and texts.
+        examples: the rows.
+        seed: of the run.
+        shares: what the rows are mixed of.
     """
 
-    def __init__(self, reader: Reader, examples: Sequence[Example], seed: int) -> None:
-        self.reader, self.examples, self.seed = reader, examples, seed
+    def __init__(
+        self,
+        reader: Reader,
+        examples: Sequence[Example],
+        seed: int,
+        shares: Sequence[Share] = (),
+    ) -> None:
+        self.reader, self.examples, self.seed, self.shares = reader, examples, seed, shares
 
     def __getitem__(self, index: tuple[int, int]) -> Item:
         row, epoch = index
@@ -52,7 +64,7 @@ class Lessons(Dataset[Item]):
     def _peers(self, row: int) -> range:
         """The rows of its task in a mixture; all of them otherwise."""
         start = 0
-        for share in self.reader.task.shares:
+        for share in self.shares:
             if row < start + share.examples:
                 return range(start, start + share.examples)
             start += share.examples

@@ -107,7 +107,7 @@ def stream_of(examples: int, shares: Sequence[Share], *, seed: int) -> Stream:
 
     Args:
         examples: of the split.
-        shares: `Task.shares`.
+        shares: `Task.shares_of` it.
         seed: of the run.
 
     Raises:
