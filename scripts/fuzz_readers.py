@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,88 +23,14 @@ from pg_transfer.reporting.answers import read_answers
 from pg_transfer.segmentation.codec import load_codec
 from pg_transfer.segmentation.instances import read_instances
 from pg_transfer.sources.run_settings import read_run_settings
-from pg_transfer.task import Draw, Example, Task, pieces_of
+from pg_transfer.task import Example, pieces_of
 from pg_transfer.text.locations import box_to_text, read_box_and_codes
 from pg_transfer.text.tokenizer import BUILTIN, load_tokenizer
 from scripts.fuzz import JSON, Reader
 from scripts.fuzz_checkpoints import CHECKPOINTS, empty_model, filled_model, tiny
 from scripts.fuzz_own_data import OWN_DATA, as_lines, from_lines
-from tasks.ai2d import AI2D
-from tasks.aokvqa import MultipleChoice
-from tasks.chartqa import ChartQA
-from tasks.coco_captions import CocoCaptions
-from tasks.gqa import GQA
-from tasks.nlvr2 import NLVR2
-from tasks.ocrvqa import OCRVQA
-from tasks.refcoco import RefCOCO
-from tasks.rico import Screen2Words, WidgetCaptions
-from tasks.robust_reading import STVQA, InfoVQA
-from tasks.rsvqa import LowResolution
-from tasks.scicap import SciCap
-from tasks.science_qa import ScienceQA
-from tasks.tallyqa import TallyQA
-from tasks.textcaps import TextCaps
-from tasks.textvqa import TextVQA
-from tasks.vizwizvqa import VizWizVQA
-from tasks.vqav2 import VQAv2
+from scripts.fuzz_tasks import TASKS
 from tests import data_sets
-
-
-def task_reader(
-    write: Callable[[Path], Path],
-    file: str,
-    build: Callable[[Path], Task],
-    splits: tuple[str, ...],
-    plain: Any = JSON,
-) -> Reader:
-    """Reads whole splits, and makes a target of each example."""
-
-    def read(path: Path) -> None:
-        root = next(parent for parent in path.parents if (parent / "root").exists())
-        task = build(root)
-        for split in splits:
-            for example in task.examples(split):
-                if example.suffixes or example.reference is not None:
-                    task.target(example, Draw(0, example.id, 0))
-
-    def prepare(folder: Path) -> Path:
-        (folder / "root").touch()
-        return write(folder) / file
-
-    return Reader(prepare, read, plain)
-
-
-class NoCodec:
-    """Takes any mask for the same."""
-
-    def encode(self, masks: np.ndarray) -> np.ndarray:
-        return np.zeros((len(masks), 16), dtype=np.int64)
-
-    def decode(self, codes: np.ndarray) -> np.ndarray:
-        return np.zeros((len(codes), 64, 64), dtype=np.float32)
-
-
-def refcoco(root: Path) -> Task:
-    return RefCOCO(root, mask_codec=NoCodec())
-
-
-def rotations(folder: Path) -> Path:
-    data_sets.textvqa(folder)
-    rows = [f"{part}{place:02d},train,90.0" for part in ("train", "val") for place in range(4)]
-    table = folder / "train-images-boxable-with-rotation.csv"
-    table.write_text("ImageID,Subset,Rotation\n" + "\n".join(rows) + "\n")
-    return folder
-
-
-def official_captions(folder: Path) -> Path:
-    data_sets.coco(folder)
-    (folder / "dataset_coco.json").unlink()
-    for part in ("train", "val"):
-        images = [{"id": 0, "file_name": "COCO_val2014_000000000000.jpg", "height": 40}]
-        captions = [{"image_id": 0, "id": number, "caption": "A dog."} for number in range(2)]
-        content = {"images": images, "annotations": captions}
-        data_sets.write_json(folder / f"captions_{part}2014.json", content)
-    return folder
 
 
 def npz(folder: Path) -> Path:
@@ -255,82 +179,7 @@ def read_split(path: Path) -> None:
 LOCATIONS = "<loc0100><loc0200><loc0300><loc0400>" + "<seg012>" * 16 + " cat ; "
 
 READERS = {
-    "textvqa": task_reader(
-        data_sets.textvqa, "TextVQA_0.5.1_train.json", TextVQA, ("train",)
-    ),
-    "rotations": task_reader(
-        rotations, "train-images-boxable-with-rotation.csv", TextVQA, ("train",), None
-    ),
-    "karpathy": task_reader(
-        data_sets.coco, "dataset_coco.json", CocoCaptions, ("train+restval", "val")
-    ),
-    "captions": task_reader(official_captions, "captions_train2014.json", CocoCaptions, ("train",)),
-    "nocaps": task_reader(
-        data_sets.coco, "nocaps/nocaps_val_4500_captions.json", CocoCaptions, ("nocaps/val",)
-    ),
-    "textcaps": task_reader(data_sets.textcaps, "TextCaps_0.1_val.json", TextCaps, ("val",)),
-    "figures": task_reader(
-        data_sets.scicap,
-        "List-of-Files-for-Each-Experiments/First-Sentence/No-Subfig/val/file_idx.json",
-        SciCap, ("val",),
-    ),
-    "figure": task_reader(
-        data_sets.scicap, "SciCap-Caption-All/val/1001.0000v1-Figure1-1.json", SciCap, ("val",)
-    ),
-    "screens": task_reader(
-        data_sets.screens, "split/dev_screens.txt", Screen2Words, ("dev",), None
-    ),
-    "widgets": task_reader(
-        data_sets.screens, "widget_captions.csv", WidgetCaptions, ("dev",), None
-    ),
-    "view": task_reader(data_sets.screens, "combined/10.json", WidgetCaptions, ("dev",)),
-    "rsvqa_questions": task_reader(
-        data_sets.rsvqa_lr, "LR_split_val_questions.json",
-        partial(LowResolution, numeric=True), ("val",),
-    ),
-    "rsvqa_answers": task_reader(
-        data_sets.rsvqa_lr, "LR_split_val_answers.json",
-        partial(LowResolution, numeric=True), ("val",),
-    ),
-    "gqa": task_reader(
-        data_sets.gqa, "testdev_balanced_questions.json", GQA, ("testdev_balanced",)
-    ),
-    "tallyqa": task_reader(data_sets.tallyqa, "test.json", TallyQA, ("test",)),
-    "vizwizvqa": task_reader(
-        data_sets.vizwizvqa, "annotations/train.json", VizWizVQA, ("train",)
-    ),
-    "ocrvqa": task_reader(data_sets.ocrvqa, "dataset.json", OCRVQA, ("train", "val", "test")),
-    "vqa_questions": task_reader(
-        data_sets.vqav2, "v2_OpenEnded_mscoco_val2014_questions.json", VQAv2, ("val",)
-    ),
-    "vqa_annotations": task_reader(
-        data_sets.vqav2, "v2_mscoco_val2014_annotations.json", VQAv2, ("val",)
-    ),
-    "pope": task_reader(
-        data_sets.vqav2, "pope/coco_pope_random.json", VQAv2, ("pope/random",),
-        (from_lines, as_lines),
-    ),
-    "aokvqa": task_reader(
-        data_sets.aokvqa, "aokvqa_v1p0_val.json", MultipleChoice, ("val",)
-    ),
-    "problems": task_reader(data_sets.science_qa, "problems.json", ScienceQA, ("train", "val")),
-    "diagrams": task_reader(data_sets.ai2d, "questions/3.png.json", AI2D, ("test",)),
-    "labels": task_reader(data_sets.ai2d, "annotations/3.png.json", AI2D, ("test",)),
-    "sentences": task_reader(
-        data_sets.nlvr2, "dev.json", NLVR2, ("dev",), (from_lines, as_lines)
-    ),
-    "robust_reading": task_reader(
-        data_sets.infovqa, "infographicsVQA_val_v1.0_withQT.json", InfoVQA, ("val",)
-    ),
-    "image_paths": task_reader(data_sets.stvqa, "train_task_3.json", STVQA, ("train", "val")),
-    "chartqa": task_reader(data_sets.chartqa, "val/val_human.json", ChartQA, ("val",)),
-    "refs": task_reader(
-        data_sets.refcoco, "refcoco/refs(unc).p", refcoco, ("train", "refcoco/val"),
-        (pickle.loads, partial(pickle.dumps, protocol=2)),
-    ),
-    "instances": task_reader(
-        data_sets.refcoco, "refcoco/instances.json", refcoco, ("refcoco/val", "refcoco/train")
-    ),
+    **TASKS,
     "pickle": Reader(
         lambda folder: data_sets.refcoco(folder) / "refcoco/refs(unc).p", read_pickle
     ),

@@ -1,0 +1,83 @@
+"""Captions of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.data_sets.writing import SIZE, write_image, write_json
+
+
+def coco(root: Path) -> Path:
+    """COCO captions in Karpathy's splits, and NoCaps."""
+    images = []
+    for number, split in enumerate(("train", "train", "restval", "val", "test")):
+        name = f"COCO_val2014_{number:012d}.jpg"
+        write_image(root / "val2014" / name, seed=number)
+        raw = [f"A dog on road {number}.", f"One brown dog {number} \n"]
+        sentences = [{"raw": text, "imgid": number, "sentid": 0, "tokens": []} for text in raw]
+        images.append(
+            {"filepath": "val2014", "filename": name, "imgid": number, "split": split,
+             "sentences": sentences, "cocoid": number}
+        )  # fmt: skip
+    write_json(root / "dataset_coco.json", {"dataset": "coco", "images": images})
+    write_image(root / "nocaps/val/0013ea2087020901.jpg", seed=50)
+    image = {"id": 0, "file_name": "0013ea2087020901.jpg", "domain": "in-domain"}
+    annotations = [{"id": 0, "image_id": 0, "caption": "A baby."}]
+    content = {"images": [image], "annotations": annotations}
+    write_json(root / "nocaps/nocaps_val_4500_captions.json", content)
+    return root
+
+
+def textcaps(root: Path) -> Path:
+    """TextCaps with two images of two captions in each split; in `test` of none."""
+    for number, split in enumerate(("train", "val", "test")):
+        rows = []
+        for place in range(2):
+            name = f"{split}{place:02d}"
+            folder = "test_images" if split == "test" else "train_images"
+            write_image(root / folder / f"{name}.jpg", seed=100 * number + place)
+            row = {"image_id": name, "image_name": name, "set_name": split}
+            texts = ["A red Sign.", f"Sign number {place}."]
+            rows += [row] if split == "test" else [row | {"caption_str": text} for text in texts]
+        content = {"dataset_type": split, "dataset_name": "textcaps", "data": rows}
+        write_json(root / f"TextCaps_0.1_{split}.json", content)
+    return root
+
+
+def scicap(root: Path) -> Path:
+    """SciCap's experiment on first sentences without subfigures, with two figures a split."""
+    for number, split in enumerate(("train", "val", "test")):
+        names = [f"{1000 + number}.000{place}v1-Figure1-1" for place in range(2)]
+        files = [f"{name}.png" for name in names]
+        list_ = root / "List-of-Files-for-Each-Experiments/First-Sentence/No-Subfig" / split
+        write_json(list_ / "file_idx.json", files)
+        for place, name in enumerate(names):
+            write_image(root / "SciCap-No-Subfig-Img" / split / f"{name}.png", seed=place)
+            normal = {"caption": f"loss of model {place} .", "token": [], "sentence": []}
+            content = {
+                "figure-ID": f"{name}.png",
+                "1-lowercase-and-token-and-remove-figure-index": normal,
+            }
+            write_json(root / "SciCap-Caption-All" / split / f"{name}.json", content)
+    return root
+
+
+def screens(root: Path) -> Path:
+    """Screen2Words and Widget Captioning in one folder, with two of RICO's screens a split."""
+    summaries, widgets = ["screenId,summary"], ["datasetId,screenId,nodeId,captions"]
+    width, height = SIZE
+    bounds = [0, 0, 2560 * width // height, 1280]
+    view = {"bounds": bounds, "children": [{"bounds": bounds}, None]}
+    (root / "split").mkdir(parents=True, exist_ok=True)
+    for number, split in enumerate(("train", "dev", "test")):
+        numbers = [10 * number, 10 * number + 1]
+        for name in (f"{split}.txt", f"{split}_screens.txt"):
+            (root / "split" / name).write_text("".join(f"{one}\n" for one in numbers))
+        for one in numbers:
+            summaries += [f'{one},"a map, of a city"', f"{one},map {one}"]
+            widgets += [f"r,{one},0.0,go back|back", f"r,{one},0,page"]
+            write_image(root / "combined" / f"{one}.jpg", seed=one)
+            write_json(root / "combined" / f"{one}.json", {"activity": {"root": view}})
+    (root / "screen_summaries.csv").write_text("\n".join(summaries) + "\n")
+    (root / "widget_captions.csv").write_text("\n".join(widgets) + "\n")
+    return root
