@@ -20,7 +20,7 @@ FILE = re.compile(r"`(?P<path>[\w./-]+/[\w.-]+\.(?:py|yaml|md|json|html|sh))`")
 OF_USERS = (
     "runs/", "photos/", "shards/", "tasks/mine", "conf/task/mine", "tests/tasks/test_mine",
     "answers/", "pages/", "checkpoints/", "checks/",
-    "refcoco", "textvqa/", "rsvqa", "coco/", "nocaps/", "annotations/",
+    "refcoco", "textvqa/", "rsvqa", "coco/", "nocaps/", "annotations/", "science_qa/", "ocrvqa/",
 )  # fmt: skip
 """What paths begin with that are a user's, or of a data set."""
 
