@@ -130,6 +130,19 @@ PROCEDURES = {
     ),
 }  # fmt: skip
 
+# The same files: what is asked of the model.
+PROMPTS = {
+    "answer en {question}": "textvqa rsvqa_lr rsvqa_hr vqav2 okvqa aokvqa_da gqa tallyqa vizwizvqa "
+                            "ocrvqa infovqa stvqa",
+    "answer en {sentence}": "nlvr2",
+    "answer en  {question} choose from: {choices}": "ai2d",
+    "answer en  {question} choose from: {a} \t {b} \t {c} \t {d}": "aokvqa_mc",
+    "Question: {question}\nContext: {hint}\nOptions: {choices}\nAnswer:": "science_qa",
+    "{question}": "docvqa chartqa",
+    "{expression}": "refcoco shapes",
+    "caption en": "coco_captions textcaps scicap screen2words widgetcap",
+}  # fmt: skip
+
 
 def composed(*overrides: str) -> DictConfig:
     register_resolvers()
@@ -163,6 +176,12 @@ def test_procedures_are_the_published_ones(task: str) -> None:
         # What guides a tuning run is what it reports, and is not learnt from.
         assert final_split or list(config.splits.report) == [config.splits.validate]
     assert composed(f"task={task}").final_split is True
+
+
+def test_settings_say_what_a_task_asks() -> None:
+    asked = {task: prompt for prompt, tasks in PROMPTS.items() for task in tasks.split()}
+    known = {path.stem for path in (CONF / "task").glob("*.yaml")} - {"custom", "mixture"}
+    assert {task: composed(f"task={task}").prompt for task in known} == asked
 
 
 def test_splits_can_be_overridden_line_by_line() -> None:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
 from PIL import Image
 
 from pg_transfer import predict
 from pg_transfer.answering.given_images import find_images
-from pg_transfer.running.settings import register_resolvers
 from pg_transfer.sources.run_settings import CONFIG
-from tasks import coco_captions, rsvqa, textvqa
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,20 +20,6 @@ def test_a_name_with_brackets_is_no_pattern_where_it_exists(tmp_path: Path) -> N
     (tmp_path / "sub.png").mkdir()
     assert find_images([str(path)]) == [path]
     assert find_images([f"{tmp_path}/*.png"]) == [path]
-
-
-@pytest.mark.parametrize(
-    ("task", "prompt"),
-    [
-        ("coco_captions", coco_captions.PREFIX), ("textvqa", textvqa.PREFIX),
-        ("rsvqa_lr", rsvqa.PREFIX), ("rsvqa_hr", rsvqa.PREFIX),
-        ("refcoco", "{expression}"), ("shapes", "{expression}"),
-    ],
-)  # fmt: skip
-def test_settings_say_what_a_task_asks(task: str, prompt: str) -> None:
-    register_resolvers()
-    with initialize_config_dir(str(ROOT / "conf"), version_base=None):
-        assert compose("train", overrides=[f"task={task}"]).prompt == prompt
 
 
 def test_the_usual_prompt_is_the_runs(tmp_path: Path) -> None:
