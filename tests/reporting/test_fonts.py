@@ -49,6 +49,12 @@ def test_english_is_written_in_the_font_that_comes_with_pillow() -> None:
     assert font.getname() == ImageFont.load_default(size=13).getname()  # type: ignore[union-attr]
 
 
+def test_what_is_no_letter_is_not_looked_for() -> None:
+    own = font_for("a", 13)
+    assert font_for("a\nb\tc \x00\ud83d\u200f", 13) is own
+    assert font_for("e\u0301 \u0940", 13) is not None  # marks that stand on others
+
+
 def test_a_letter_that_no_font_has_is_known() -> None:
     own = font_for("a", 13)
     assert fonts._has(own, "a") and not fonts._has(own, "中")

@@ -22,7 +22,7 @@ NOBODYS = "\U0010ffff"
 
 def font_for(text: str, size_px: int) -> Font:
     """Of Pillow's own and the installed fonts the first that has most of the letters of `text`."""
-    letters = set(text)
+    letters = {letter for letter in text if letter.isprintable() and letter != " "}
     fonts = [font for name in (None, *INSTALLED) if (font := _opened(name, size_px)) is not None]
     return max(fonts, key=lambda font: sum(_has(font, letter) for letter in letters))
 
