@@ -7,19 +7,16 @@ files of Chen et al. 2015, Karpathy and Fei-Fei 2015 (the splits) and Agrawal et
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pg_transfer.data.json_records import read_records
+from pg_transfer.data.questions import Question
 from pg_transfer.data.release import fault, field, find_file, find_images, refuse_repeated
-from pg_transfer.data.splits import select
-from pg_transfer.metrics.bleu import FORMULAS
-from pg_transfer.metrics.captions import METRICS, WITHOUT_JAVA, score_captions
-from pg_transfer.task import Answer, Example, Scores, Task
-
-PREFIX = "caption en"
+from pg_transfer.metrics.captioning import PREFIX, CaptionTask
+from pg_transfer.task import Answer, Example, Scores
 
 KARPATHY = "dataset_coco.json"
 SPLITS = ("train", "restval", "val", "test")
@@ -74,7 +71,7 @@ class Captioned(NamedTuple):
     domain: str | None = None
 
 
-class CocoCaptions(Task):
+class CocoCaptions(CaptionTask):
     """Captions of COCO's images, in Karpathy's splits as the paper has them.
 
     Splits are `train`, `restval`, `val`, `test`, their sums and slices ("train+restval",
@@ -92,8 +89,9 @@ class CocoCaptions(Task):
         FileNotFoundError: there are no annotations.
     """
 
+    title = "COCO captions"
+    splits = (*SPLITS, NOCAPS)
     sizes = SIZES
-    formulas = FORMULAS
 
     def __init__(
         self,
@@ -122,34 +120,13 @@ class CocoCaptions(Task):
             f"{self.root}: scores cannot be held against published ones",
         )
 
-    def examples(self, split: str) -> Sequence[Example]:
-        """The images of `split`, each with all its captions.
-
-        Raises:
-            FileNotFoundError: an image, or NoCaps, is missing.
-            ValueError: no such split, or a record that cannot be right.
-        """
-        return select(split, self._read)
-
-    def score(self, answers: Sequence[Answer]) -> Scores:
-        """The caption metrics that need no Java, CIDEr first."""
-        return self._score(answers, WITHOUT_JAVA)
-
-    def score_in_full(self, answers: Sequence[Answer]) -> Scores:
-        """All caption metrics that can be worked out here, CIDEr first."""
-        return self._score(answers, METRICS)
-
-    def _score(self, answers: Sequence[Answer], wanted: Collection[str]) -> Scores:
+    def scored(self, answers: Sequence[Answer], wanted: Collection[str]) -> Scores:
         """The `wanted` metrics; for NoCaps also the mean CIDEr of each domain.
 
         That is the mean of the images' CIDEr within the whole split, whose captions all count as
         documents.
         """
-        scores = score_captions(
-            [answer.text for answer in answers],
-            [answer.example.suffixes for answer in answers],
-            wanted,
-        )
+        scores = super().scored(answers, wanted)
         domains = defaultdict(list)
         for answer, graded in zip(answers, scores.examples, strict=True):
             if answer.example.reference is not None:
@@ -167,35 +144,31 @@ class CocoCaptions(Task):
         """The domain of an image of NoCaps: in, near or out of COCO's; otherwise empty."""
         return example.reference or ""
 
-    def _read(self, name: str) -> list[Example]:
-        if name == NOCAPS:
+    def questions(self, split: str) -> Iterator[Question]:
+        """The images of `split`, each with all its captions."""
+        if split == NOCAPS:
             places = [self.nocaps / place for place in NOCAPS_ANNOTATION_FOLDERS]
-            records = _read_official(find_file(NOCAPS_FILE, places, fetch=FETCH_NOCAPS), name)
-            folders = [self.nocaps / place for place in NOCAPS_IMAGE_FOLDERS]
-        elif name in SPLITS:
-            records = [record for record in self._records if record.split == name]
-            folders = self._image_folders
+            records = _read_official(find_file(NOCAPS_FILE, places, fetch=FETCH_NOCAPS), split)
         else:
-            known = ", ".join((*SPLITS, NOCAPS))
-            raise ValueError(f"COCO captions has no split {name!r}; there are {known}")
-        images = find_images(
+            records = [record for record in self._records if record.split == split]
+        for record in records:
+            image = (record.id, record.file_name)
+            yield Question(str(record.id), image, PREFIX, record.captions, record.domain)
+
+    def images(
+        self, split: str, names: Sequence[tuple[int, str]]
+    ) -> Mapping[tuple[int, str], Path]:
+        """The image of each number and name."""
+        of_nocaps = split == NOCAPS
+        return find_images(
             {
-                record.id: (record.file_name, *(form.format(record.id) for form in IMAGE_NAMES))
-                for record in records
+                (number, name): (name, *(form.format(number) for form in IMAGE_NAMES))
+                for number, name in names
             },
-            folders,
-            fetch=FETCH_NOCAPS if name == NOCAPS else FETCH_IMAGES,
-        )
-        return [
-            Example(
-                id=str(record.id),
-                image=images[record.id],
-                prefix=PREFIX,
-                suffixes=record.captions,
-                reference=record.domain,
-            )
-            for record in records
-        ]
+            [self.nocaps / place for place in NOCAPS_IMAGE_FOLDERS]
+            if of_nocaps else self._image_folders,
+            fetch=FETCH_NOCAPS if of_nocaps else FETCH_IMAGES,
+        )  # fmt: skip
 
     @cached_property
     def _records(self) -> list[Captioned]:

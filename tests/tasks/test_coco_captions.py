@@ -155,7 +155,7 @@ def test_cocos_own_splits_stand_in_and_that_is_said(root: Path, place: str, year
     assert ids(task.examples("train+restval")) == [57870]
     assert ids(task.examples("val")) == [391895, 522418, 184613, 318219]
     assert task.examples("train")[0].suffixes == tuple(IMAGES[1][3])
-    assert task.examples("test") == []
+    assert list(task.examples("test")) == []
     (departure,) = task.departures
     assert f"captions_val{year}.json" in departure and "no dataset_coco.json" in departure
     write(root / place / "dataset_coco.json", karpathy())

@@ -22,13 +22,21 @@ class CaptionTask(QuestionTask):
 
     def verdict(self, answers: Sequence[Answer]) -> Scores:
         """The caption metrics that need no Java, CIDEr first."""
-        return _score(answers, WITHOUT_JAVA)
+        return self.scored(answers, WITHOUT_JAVA)
 
     def score_in_full(self, answers: Sequence[Answer]) -> Scores:
         """All caption metrics that can be worked out here, CIDEr first; or as `score`."""
         if not all(answer.example.suffixes for answer in answers):
             return self.score(answers)
-        return _score(answers, METRICS)
+        return self.scored(answers, METRICS)
+
+    def scored(self, answers: Sequence[Answer], wanted: Collection[str]) -> Scores:
+        """The `wanted` metrics of a split whose images all have captions."""
+        return score_captions(
+            [answer.text for answer in answers],
+            [answer.example.suffixes for answer in answers],
+            wanted,
+        )
 
 
 def captions_of(texts: Sequence[str]) -> tuple[str, ...]:
@@ -41,11 +49,3 @@ def captions_of(texts: Sequence[str]) -> tuple[str, ...]:
     if not captions:
         raise ValueError("it has no caption that says anything")
     return captions
-
-
-def _score(answers: Sequence[Answer], wanted: Collection[str]) -> Scores:
-    return score_captions(
-        [answer.text for answer in answers],
-        [answer.example.suffixes for answer in answers],
-        wanted,
-    )
