@@ -63,6 +63,21 @@ def test_questions_become_examples() -> None:
         task.examples("test")
 
 
+def test_a_split_is_read_once_for_all_its_sums_and_slices() -> None:
+    read_splits: list[str] = []
+
+    class Counted(Asked):
+        def questions(self, split: str) -> Iterator[Question]:
+            read_splits.append(split)
+            return super().questions(split)
+
+    task = Counted()
+    assert [len(task.examples(one)) for one in ("train+val", "train[:1]", "val", "train")] == [
+        4, 1, 1, 3,
+    ]  # fmt: skip
+    assert read_splits == ["train", "val"]
+
+
 def test_answers_are_counted_where_a_truth_is_missing() -> None:
     task = Asked()
     said = [Answer(example, "x", ("x",)) for example in task.examples("train")]

@@ -76,10 +76,9 @@ def test_examples(root: Path) -> None:
 
 def test_covers_may_have_been_converted(root: Path) -> None:
     write_image(root / "images" / "B00O2Q91VC.jpg")
-    task = OCRVQA(root)
-    assert task.examples("val")[0].image == root / "images" / "B00O2Q91VC.gif"
+    assert OCRVQA(root).examples("val")[0].image == root / "images" / "B00O2Q91VC.gif"
     (root / "images" / "B00O2Q91VC.gif").unlink()
-    assert task.examples("val")[0].image == root / "images" / "B00O2Q91VC.jpg"
+    assert OCRVQA(root).examples("val")[0].image == root / "images" / "B00O2Q91VC.jpg"
 
 
 def test_the_folder_of_the_download_does_as_well(root: Path) -> None:

@@ -242,7 +242,7 @@ def test_stvqa_takes_cocos_own_images(stvqa: STVQA) -> None:
     assert isinstance(first.image, Path)
     first.image.unlink()
     with pytest.raises(FileNotFoundError, match=r"1 of 1 images.*train2014.*\n.*cocodataset\.org"):
-        stvqa.examples("train+val")
+        STVQA(stvqa.root).examples("train+val")
 
 
 def test_stvqas_scores_say_that_its_division_is_another(stvqa: STVQA) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -51,7 +52,7 @@ class QuestionTask(Task):
             FileNotFoundError: annotations or images are missing.
             ValueError: no such split, or a record that cannot be right.
         """
-        return select(split, self._packed)
+        return select(split, self._whole)
 
     def score(self, answers: Sequence[Answer]) -> Scores:
         """The benchmark's metrics; the mere number of answers if a truth is missing."""
@@ -71,10 +72,20 @@ class QuestionTask(Task):
     def verdict(self, answers: Sequence[Answer]) -> Scores:
         """The benchmark's metrics, where every example has an answer to compare with."""
 
-    def _packed(self, name: str) -> Sequence[Example]:
+    def _whole(self, name: str) -> Sequence[Example]:
+        """One of `splits`, which is read once, however many sums and slices it is in."""
         if name not in self.splits:
             known = ", ".join(self.splits)
             raise ValueError(f"{self.title} has no split {name!r}; there are {known}")
+        if name not in self._known:
+            self._known[name] = self._packed(name)
+        return self._known[name]
+
+    @cached_property
+    def _known(self) -> dict[str, Sequence[Example]]:
+        return {}
+
+    def _packed(self, name: str) -> Sequence[Example]:
         ids, prefixes = Texts(), Texts()
         images: Repeated[Hashable] = Repeated()
         suffixes: Lists[str] = Lists()
