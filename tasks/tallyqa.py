@@ -14,7 +14,7 @@ from typing import Any
 
 from pg_transfer.data.json_records import each_record
 from pg_transfer.data.questions import Question, QuestionTask, read_questions, text_of
-from pg_transfer.data.release import field, find_file, find_images
+from pg_transfer.data.release import field, find_file, find_nested_images
 from pg_transfer.metrics.counting import score_counts
 from pg_transfer.task import Answer, Example, Scores
 
@@ -71,13 +71,8 @@ class TallyQA(QuestionTask):
 
     def images(self, split: str, names: Sequence[str]) -> Mapping[str, Path]:
         """The image of each path below the folders of images."""
-        found: dict[str, Path] = {}
-        for folder in IMAGE_FOLDERS:
-            inside = [name for name in names if name.startswith(f"{folder}/")]
-            files = {name: [name.removeprefix(f"{folder}/")] for name in inside}
-            places = [place / folder for place in self.image_places]
-            found |= find_images(files, places, fetch=FETCH)
-        return found
+        files = {name: name.split("/") for name in names}
+        return find_nested_images(files, self.image_places, fetch=FETCH)
 
 
 def _identified(record: dict[str, Any]) -> dict[str, Any]:

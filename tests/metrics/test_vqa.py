@@ -118,7 +118,7 @@ def test_numbers_that_do_not_fit_are_refused() -> None:
     for score in (score_vqa, score_by_type):
         with pytest.raises(ValueError, match="0 answers cannot be scored"):
             score([], [], [])
-        with pytest.raises(ValueError, match=r"1 answers .* 1 truths of 2 types"):
+        with pytest.raises(ValueError, match=r"1 answers .* 1 truths and 2 types"):
             score(["a"], [["a", "b"]], ["x", "y"])
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pg_transfer.metrics.averages import require_as_many
 from pg_transfer.task import Scores
 
 KINDS = ("simple", "complex")
@@ -40,11 +41,7 @@ def score_counts(answers: Sequence[str], truths: Sequence[str], kinds: Sequence[
     Raises:
         ValueError: no answers, or not as many truths or kinds.
     """
-    if not answers or not len(answers) == len(truths) == len(kinds):
-        raise ValueError(
-            f"{len(answers)} answers cannot be scored against {len(truths)} counts of "
-            f"{len(kinds)} kinds"
-        )
+    require_as_many(answers, counts=truths, kinds=kinds)
     examples = []
     for answer, truth, kind in zip(answers, truths, kinds, strict=True):
         is_right = float(in_digits(answer) == in_digits(truth))

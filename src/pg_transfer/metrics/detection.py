@@ -14,6 +14,7 @@ from typing import Any
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from pg_transfer.metrics.averages import require_as_many
 from pg_transfer.segmentation.instances import Reading, read_instances
 from pg_transfer.segmentation.scenes import Box, Scene, Thing
 from pg_transfer.task import Formula, Scores
@@ -46,8 +47,7 @@ def score_boxes(answers: Sequence[str], scenes: Sequence[Scene]) -> Scores:
     Raises:
         ValueError: no answers, not as many scenes, or not one box in them.
     """
-    if not answers or len(answers) != len(scenes):
-        raise ValueError(f"{len(answers)} answers cannot be scored against {len(scenes)} scenes")
+    require_as_many(answers, scenes=scenes)
     if not any(scene.asked for scene in scenes):
         raise ValueError("there is not one box to be found in the images of this split")
     readings = [read_instances(answer) for answer in answers]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from pg_transfer.metrics.averages import require_as_many
 from pg_transfer.segmentation.instances import locate, read_instances
 from pg_transfer.segmentation.masks import MaskCodec
 from pg_transfer.segmentation.scenes import Scene
@@ -44,8 +45,7 @@ def score_labelled_masks(
     Raises:
         ValueError: no answers, or not as many scenes.
     """
-    if not answers or len(answers) != len(scenes):
-        raise ValueError(f"{len(answers)} answers cannot be scored against {len(scenes)} scenes")
+    require_as_many(answers, scenes=scenes)
     examples = [_score(answer, scene, codec) for answer, scene in zip(answers, scenes, strict=True)]
     sums = {name: sum(one[name] for one in examples) for name in examples[0]}
     union = sums["union"]

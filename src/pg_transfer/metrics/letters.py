@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from pg_transfer.metrics.averages import averaged, require_as_many
 from pg_transfer.task import Scores
 
 _SENTENCE = re.compile(r"the answer is ([a-z])\.")
@@ -33,18 +34,12 @@ def score_letters(answers: Sequence[str], truths: Sequence[str]) -> Scores:
     Raises:
         ValueError: no answers, not as many truths, or a truth without a letter.
     """
-    if not answers or len(answers) != len(truths):
-        raise ValueError(f"{len(answers)} answers cannot be scored against {len(truths)} truths")
+    require_as_many(answers, truths=truths)
     letters = [letter_of(truth) for truth in truths]
     if None in letters:
         raise ValueError(f"the truth {truths[letters.index(None)]!r} does not say a letter")
     said = [letter_of(answer) for answer in answers]
-    examples = [
+    return averaged([
         {"accuracy": float(one == letter), "parsefail": float(one is None)}
         for one, letter in zip(said, letters, strict=True)
-    ]
-    names = ("accuracy", "parsefail")
-    return Scores(
-        {name: 100 * sum(one[name] for one in examples) / len(examples) for name in names},
-        examples,
-    )
+    ])  # fmt: skip

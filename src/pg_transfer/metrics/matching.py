@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pg_transfer.metrics.averages import averaged, require_as_many
 from pg_transfer.metrics.vqa import ENOUGH
 from pg_transfer.task import Formula, Scores
 
@@ -60,10 +61,10 @@ def score_matches(answers: Sequence[str], truths: Sequence[Sequence[str]]) -> Sc
     Raises:
         ValueError: no answers, not as many lists of truths, or an empty one.
     """
-    _require_as_many(answers, truths)
+    require_as_many(answers, truths=truths)
     if not all(truths):
         raise ValueError("a question has no true answer to compare with")
-    return _mean(
+    return averaged(
         [
             {
                 "accuracy": agreement(answer, texts),
@@ -84,8 +85,8 @@ def score_amounts(answers: Sequence[str], truths: Sequence[str]) -> Scores:
     Raises:
         ValueError: no answers, or not as many truths.
     """
-    _require_as_many(answers, truths)
-    return _mean(
+    require_as_many(answers, truths=truths)
+    return averaged(
         [
             {
                 "relaxed_accuracy": float(is_close(answer, truth)),
@@ -113,7 +114,7 @@ def score_amounts_by_part(
     Raises:
         ValueError: no answers, or not as many truths or parts.
     """
-    _require_as_many(answers, parts)
+    require_as_many(answers, parts=parts)
     whole = score_amounts(answers, truths)
     named = [f"relaxed_accuracy_{part}" for part in parts]
     right: dict[str, list[float]] = {name: [] for name in sorted(set(named))}
@@ -142,16 +143,6 @@ FORMULAS: Mapping[str, Formula] = {
     "relaxed_accuracy": lambda means: 100 * _mean_of_parts(means),
 }
 """How this follows from the means of the examples' scores of `score_amounts_by_part`."""
-
-
-def _mean(examples: list[dict[str, float]]) -> Scores:
-    sums = {name: sum(scores[name] for scores in examples) for name in examples[0]}
-    return Scores({name: 100 * value / len(examples) for name, value in sums.items()}, examples)
-
-
-def _require_as_many(answers: Sequence[str], truths: Sequence[object]) -> None:
-    if not answers or len(answers) != len(truths):
-        raise ValueError(f"{len(answers)} answers cannot be scored against {len(truths)} truths")
 
 
 def _edits(text: str, other: str) -> int:

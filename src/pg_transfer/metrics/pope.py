@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pg_transfer.metrics.averages import averaged, require_as_many
 from pg_transfer.task import Scores
 
 ANSWERS = ("yes", "no")
@@ -27,16 +28,8 @@ def score_pope(answers: Sequence[str], truths: Sequence[str]) -> Scores:
     Raises:
         ValueError: no answers, or not as many truths.
     """
-    if not answers or len(answers) != len(truths):
-        raise ValueError(f"{len(answers)} answers cannot be scored against {len(truths)} truths")
-    examples = [
+    require_as_many(answers, truths=truths)
+    return averaged([
         {"accuracy": float(answer == truth), "valid": float(answer in ANSWERS)}
         for answer, truth in zip(map(str.lower, answers), truths, strict=True)
-    ]
-    return Scores(
-        {
-            name: 100 * sum(scores[name] for scores in examples) / len(examples)
-            for name in ("accuracy", "valid")
-        },
-        examples,
-    )
+    ])  # fmt: skip

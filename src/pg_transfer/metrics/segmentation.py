@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pg_transfer.metrics.averages import require_as_many
 from pg_transfer.segmentation.masks import MaskCodec, paste
 from pg_transfer.task import Formula, Scores
 from pg_transfer.text.locations import BoxAndCodes, box_of_bins
@@ -59,8 +60,7 @@ def score_masks(
     Raises:
         ValueError: no answers, or not one truth for each.
     """
-    if not answers or len(answers) != len(truths):
-        raise ValueError(f"{len(answers)} answers cannot be scored against {len(truths)} truths")
+    require_as_many(answers, truths=truths)
     maps = _decoded(answers, codec)
     examples = [
         _score(answer, truth, decoded)

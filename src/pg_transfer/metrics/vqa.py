@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pg_transfer.metrics.averages import require_as_many
 from pg_transfer.metrics.results import (
     field,
     print_json,
@@ -115,7 +116,7 @@ def score_vqa(
         ValueError: no answers, not as many truths or types, or a single truth.
     """
     types = [UNTYPED] * len(answers) if types is None else types
-    _require_as_many(answers, truths, types)
+    require_as_many(answers, truths=truths, types=types)
     each = [accuracy(*pair) for pair in zip(answers, truths, strict=True)]
     return _by_type(each, types)
 
@@ -130,7 +131,7 @@ def score_by_type(answers: Sequence[str], truths: Sequence[str], types: Sequence
     Raises:
         ValueError: no answers, or not as many truths or types.
     """
-    _require_as_many(answers, truths, types)
+    require_as_many(answers, truths=truths, types=types)
     each = [float(answer == truth) for answer, truth in zip(answers, truths, strict=True)]
     scores = _by_type(each, types)
     average = {"accuracy_average": _mean_of_types(scores.metrics)}
@@ -159,14 +160,6 @@ def _by_type(each: Sequence[float], types: Sequence[str]) -> Scores:
             for one, type_ in zip(each, types, strict=True)
         ],
     )
-
-
-def _require_as_many(answers: Sequence[Any], truths: Sequence[Any], types: Sequence[Any]) -> None:
-    if not answers or not len(answers) == len(truths) == len(types):
-        raise ValueError(
-            f"{len(answers)} answers cannot be scored against {len(truths)} truths of "
-            f"{len(types)} types"
-        )
 
 
 class Question(NamedTuple):
