@@ -28,12 +28,15 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from pg_transfer.data.splits import Splits
+from pg_transfer.project import ROOT
 from pg_transfer.task import Example
 from pg_transfer.text.tokenizer import load_tokenizer
 from pg_transfer.training.lessons import Lessons
 from pg_transfer.training.order import Order
 from pg_transfer.training.reader import Antialias, Reader
 from pg_transfer.training.streams import Shuffled
+
+sys.path.insert(0, str(ROOT))  # for tasks/, which is no package that is installed
 from tasks.rsvqa import HighResolution
 
 MB = 1e6

@@ -71,7 +71,8 @@ def test_the_images_of_coco_may_lie_elsewhere(root: Path) -> None:
     (root / "coco").mkdir()
     for folder in ("train2014", "val2014"):
         (root / folder).rename(root / "coco" / folder)
-    with pytest.raises(FileNotFoundError, match=r"2 of 3 images .*is train2014/.*\n.*train2014\.zip"):
+    missing = r"2 of 3 images .*is train2014/.*\n.*train2014\.zip"
+    with pytest.raises(FileNotFoundError, match=missing):
         TallyQA(root).examples("train")
     examples = TallyQA(root, coco=root / "coco").examples("train")
     assert examples[1].image == root / "coco/val2014/COCO_val2014_000000000042.jpg"
