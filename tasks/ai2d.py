@@ -17,14 +17,17 @@ from PIL import ImageDraw, ImageFont
 
 from pg_transfer.data.images import opened, to_rgb
 from pg_transfer.data.json_records import read_records
-from pg_transfer.data.questions import Question, QuestionTask, read_questions, text_of, texts_of
+from pg_transfer.data.questions import (
+    Question,
+    QuestionTask,
+    read_questions,
+    text_of,
+    texts_of,
+    with_choices,
+)
 from pg_transfer.data.release import fault, field, find_file, find_images, tried
 from pg_transfer.metrics.matching import score_matches
 from pg_transfer.task import Answer, Image, Scores
-
-PREFIX = "answer en  {question} choose from: {choices}"
-"""With two spaces, as in the paper's code."""
-SEPARATOR = " \t "
 
 FOLDERS = ("", "ai2d")
 TEST_IDS = "ai2d_test_ids.csv"
@@ -175,7 +178,7 @@ def _question(record: Mapping[str, Any]) -> Question:
     return Question(
         id=field(record, "questionId", str),
         image=Diagram(field(record, "imageName", str), labels),
-        prefix=PREFIX.format(question=text_of(record, "question"), choices=SEPARATOR.join(choices)),
+        prefix=with_choices(text_of(record, "question"), choices),
         suffixes=(choices[right],),
     )
 

@@ -14,15 +14,18 @@ from typing import Any, ClassVar
 
 from pg_transfer.data.coco_images import CocoQuestionTask
 from pg_transfer.data.json_records import each_record
-from pg_transfer.data.questions import Question, read_questions, text_of, texts_of
+from pg_transfer.data.questions import (
+    Question,
+    read_questions,
+    text_of,
+    texts_of,
+    with_choices,
+)
 from pg_transfer.data.release import field, find_file
 from pg_transfer.metrics.matching import score_matches
 from pg_transfer.task import Answer, Example, Scores
 
 DIRECT_PREFIX = "answer en {question}"
-# The two spaces and the tabulators are the paper's.
-CHOICE_PREFIX = "answer en  {question} choose from: {choices}"
-BETWEEN_CHOICES = " \t "
 
 FILE = "aokvqa_v1p0_{}.json"
 ANSWERS, CHOICES = 10, 4
@@ -128,8 +131,8 @@ class MultipleChoice(AOKVQA):
         return scores.only({"accuracy_any": "accuracy"})
 
     def _prefix(self, record: Mapping[str, Any]) -> str:
-        choices = BETWEEN_CHOICES.join(texts_of(record, "choices", count=CHOICES))
-        return CHOICE_PREFIX.format(question=text_of(record, "question"), choices=choices)
+        choices = texts_of(record, "choices", count=CHOICES)
+        return with_choices(text_of(record, "question"), choices)
 
     def _suffixes(self, record: Mapping[str, Any]) -> tuple[str, ...]:
         right = field(record, "correct_choice_idx", int)

@@ -17,11 +17,17 @@ from functools import partial
 from hashlib import sha256
 from itertools import permutations
 from pathlib import Path, PurePosixPath
-from string import ascii_lowercase, ascii_uppercase
 from typing import Any, ClassVar
 
 from pg_transfer.data.json_records import each_record
-from pg_transfer.data.questions import Question, QuestionTask, read_questions, text_of, texts_of
+from pg_transfer.data.questions import (
+    Question,
+    QuestionTask,
+    lowered,
+    read_questions,
+    text_of,
+    texts_of,
+)
 from pg_transfer.data.release import field, find_file, find_images
 from pg_transfer.metrics.matching import score_matches
 from pg_transfer.task import Answer, Draw, Example, Scores, Target
@@ -42,8 +48,6 @@ DIVIDED = (
     "ST-VQA has no validation data: train and val are divided here, and otherwise than for the "
     "paper, whose list of images is not public"
 )
-
-_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 class RobustReading(QuestionTask):
@@ -186,8 +190,8 @@ class InfoVQA(RobustReading):
 
     def suffixes(self, split: str, answers: Sequence[str]) -> Sequence[str]:
         """In lower case; those of `val` in every order of their parts, as the paper's data."""
-        lowered = _lowered(answers)
-        return lowered if split == "train" else [one for text in lowered for one in _orders(text)]
+        texts = list(map(lowered, answers))
+        return texts if split == "train" else [one for text in texts for one in _orders(text)]
 
     def type_of(self, record: Mapping[str, Any]) -> str:
         """Whether the answer is one span of the text, several or none; only `val` says so."""
@@ -238,7 +242,7 @@ class STVQA(RobustReading):
 
     def suffixes(self, split: str, answers: Sequence[str]) -> Sequence[str]:
         """In lower case."""
-        return _lowered(answers)
+        return list(map(lowered, answers))
 
     def type_of(self, record: Mapping[str, Any]) -> str:
         """The data set that the image is from."""
@@ -256,11 +260,6 @@ def _name(record: Mapping[str, Any], name: str) -> str:
 
 def _listed(record: Mapping[str, Any], name: str) -> str:
     return ", ".join(texts_of(record, name)) if name in record else ""
-
-
-def _lowered(texts: Sequence[str]) -> list[str]:
-    """As TensorFlow does it, which knows the letters of ASCII alone."""
-    return [text.translate(_LOWER) for text in texts]
 
 
 def _orders(text: str) -> Iterator[str]:

@@ -7,7 +7,6 @@ the paper turned those back for TextVQA alone.
 
 from __future__ import annotations
 
-import string
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pg_transfer.data.json_records import each_record
-from pg_transfer.data.questions import Question, read_questions
+from pg_transfer.data.questions import Question, lowered, read_questions
 from pg_transfer.data.release import field, find_file, find_images
 from pg_transfer.metrics.captioning import PREFIX, CaptionTask, captions_of
 from pg_transfer.task import Answer, Draw, Example, Target
@@ -23,7 +22,6 @@ from pg_transfer.task import Answer, Draw, Example, Target
 ANNOTATIONS = "TextCaps_0.1_{split}.json"
 FOLDERS = ("", "annotations", "data", "images")
 IMAGES = {"train": "train_images", "val": "train_images", "test": "test_images"}
-LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 SIZES = {"train": 21_953, "val": 3_166, "test": 3_289}
 
 FETCH = (
@@ -59,10 +57,10 @@ class TextCaps(CaptionTask):
     def target(self, example: Example, draw: Draw) -> Target:
         """The next of the captions, in lower case; of letters beyond ASCII both cases stay.
 
-        That is what TensorFlow's `lower` does. Captions to score against are as they were typed.
+        Captions to score against are as they were typed.
         """
         prefix, suffix = super().target(example, draw)
-        return Target(prefix, suffix.translate(LOWER))
+        return Target(prefix, lowered(suffix))
 
     def submission(self, answers: Sequence[Answer]) -> list[dict[str, Any]]:
         """What the server takes; answers as they are."""

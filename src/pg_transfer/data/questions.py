@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any, ClassVar, NamedTuple
 
 from pg_transfer.data.packed_examples import Lists, PackedExamples, Repeated, Texts
@@ -14,6 +15,9 @@ from pg_transfer.data.splits import select
 from pg_transfer.task import Answer, Example, Image, Scores, Task
 
 Record = Mapping[str, Any]
+
+
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 class Question(NamedTuple):
@@ -164,3 +168,14 @@ def texts_of(record: Record, name: str, *, count: int | None = None) -> tuple[st
     if count is not None and len(values) != count:
         raise TypeError(f"it has {len(values)} {name}, not {count}")
     return tuple(values)
+
+
+def lowered(text: str) -> str:
+    """In lower case as TensorFlow has it, which knows the letters of ASCII alone."""
+    return text.translate(_LOWER)
+
+
+def with_choices(question: str, choices: Sequence[str]) -> str:
+    """The paper's request to choose an answer; the two spaces and the tabulators are its own."""
+    listed = " \t ".join(choices)
+    return f"answer en  {question} choose from: {listed}"
