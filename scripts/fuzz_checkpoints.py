@@ -13,9 +13,10 @@ import torch
 
 from pg_transfer.model.config import PaliGemmaConfig, released
 from pg_transfer.model.paligemma import PaliGemma
+from pg_transfer.training.checkpoint_files import WholeFiles
 from pg_transfer.training.damaged import PROGRESS
 from pg_transfer.training.shards import REST, Checkpoint, write_shard
-from pg_transfer.training.weights import WholeFiles, read_weights, write_weights
+from pg_transfer.training.weights import read_weights, write_weights
 from scripts.fuzz import Reader
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -226,8 +227,26 @@ def test_the_model_needs_torch_numpy_and_safetensors_alone() -> None:
             }
 
 
-def test_tasks_and_the_package_load_without_torch() -> None:
-    names = ", ".join(name for name, _ in modules() if name.startswith("tasks."))
-    code = f"import sys, {names}; sys.exit('torch' in sys.modules)"
-    path = f"{SOURCE}{':' if sys.platform != 'win32' else ';'}{ROOT}"
-    assert subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": path}).returncode == 0
+def come_along(names: str) -> set[str]:
+    """The modules that importing those brings with it, in a process of its own."""
+    code = f"import sys, {names}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True,
+        env={"PYTHONPATH": os.pathsep.join([str(SOURCE), str(ROOT)])},
+    )  # fmt: skip
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("of", "seconds"),
+    [
+        ("tasks", "torch"),  # whoever writes one needs none
+        ("train, evaluate, pg_transfer.sweep", "torch"),  # --help, and what cannot be
+        ("pg_transfer.check, pg_transfer.plan", "torch"),
+        ("pg_transfer.predict, pg_transfer.export, pg_transfer.consolidate", "lightning"),
+    ],
+)
+def test_what_takes_seconds_to_import_comes_when_it_is_needed(of: str, seconds: str) -> None:
+    if of == "tasks":
+        of = ", ".join(name for name, _ in modules() if name.startswith("tasks."))
+    assert seconds not in come_along(of)

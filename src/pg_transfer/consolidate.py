@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from pg_transfer.process.console import quiet_libraries, reports_errors, say
-from pg_transfer.training.weights import WholeFiles
+from pg_transfer.training.weights import read_folder, write_file
 
 
 def consolidate(folder: Path, file: Path) -> None:
@@ -26,8 +26,7 @@ def consolidate(folder: Path, file: Path) -> None:
         return
     if file.exists():
         raise ValueError(f"{file} is there already; choose another name with --to")
-    files = WholeFiles()
-    files.save_checkpoint(files.load_checkpoint(folder), file)
+    write_file(read_folder(folder), file)
     say(f"written: {file}, {file.stat().st_size / 1e9:.2f} GB")
 
 

@@ -160,7 +160,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import torch
-from pg_transfer.training.weights import WholeFiles, write_weights
+from pg_transfer.training.checkpoint_files import WholeFiles
+from pg_transfer.training.weights import write_weights
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -17,9 +17,10 @@ from torch import Tensor
 from pg_transfer.process.console import user_message
 from pg_transfer.process.whole_files import whole
 from pg_transfer.training import shards
+from pg_transfer.training.checkpoint_files import WholeFiles
 from pg_transfer.training.damaged import PARTS, PROGRESS, CheckpointError, going_on_from, reading
 from pg_transfer.training.shards import REST, Checkpoint, write_shard
-from pg_transfer.training.weights import LAST, WholeFiles, read_file, read_weights
+from pg_transfer.training.weights import LAST, read_file, read_weights
 from scripts.fuzz_checkpoints import empty_model
 from tasks.shapes import SPLITS
 from tests.training.test_checkpoints import started

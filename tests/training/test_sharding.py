@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pg_transfer.training.weights import BEST, LAST, WholeFiles
+from pg_transfer.training.checkpoint_files import WholeFiles
+from pg_transfer.training.weights import BEST, LAST
 from tasks.shapes import SPLITS
 from tests.training.sharded_work import TWO, outcome, together
 

@@ -15,10 +15,10 @@ from torch import nn
 
 from pg_transfer.consolidate import consolidate
 from pg_transfer.process.replacing import put, settle
+from pg_transfer.training.checkpoint_files import WholeFiles
 from pg_transfer.training.damaged import PROGRESS
 from pg_transfer.training.ending import end
 from pg_transfer.training.shards import Checkpoint, Shards, read_whole, write_shard
-from pg_transfer.training.weights import WholeFiles
 from pg_transfer.training.world_size import recount
 
 

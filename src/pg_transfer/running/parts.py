@@ -32,6 +32,7 @@ from pg_transfer.tracking.code_version import code_version
 from pg_transfer.tracking.guard import Guard
 from pg_transfer.tracking.plain import Plain
 from pg_transfer.tracking.tracker import Told, Tracker
+from pg_transfer.training.checkpoint_files import WholeFiles
 from pg_transfer.training.data import TransferData
 from pg_transfer.training.order import accumulation
 from pg_transfer.training.prepared_images import PreparedImages
@@ -39,7 +40,6 @@ from pg_transfer.training.reader import Reader
 from pg_transfer.training.recipe import Recipe
 from pg_transfer.training.sharding import FullySharded
 from pg_transfer.training.tuning import Tuning
-from pg_transfer.training.weights import WholeFiles
 
 
 def build_task(config: DictConfig) -> Task:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from pg_transfer.task import Task
 from pg_transfer.training.gpus import gpu_count, has_bfloat16
 from pg_transfer.training.reader import Antialias
-from pg_transfer.training.tuning import Learning
+
+if TYPE_CHECKING:
+    from pg_transfer.training.tuning import Learning
 
 ANY = "any"
 """What stands for all other resolutions in the recipes of a task that has no published ones."""

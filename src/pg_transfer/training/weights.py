@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric.plugins import TorchCheckpointIO
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -208,38 +207,26 @@ def write_weights(
         readable(unfinished)
 
 
-class WholeFiles(TorchCheckpointIO):
-    """Lightning's way to files, without its copy of the whole checkpoint in memory.
+def write_file(content: Mapping[str, Any], path: Path) -> None:
+    """Saves a checkpoint in one file, without a copy of the whole of it in memory.
 
-    A crash in the middle of a save, of the machine even, leaves the checkpoint that was there.
+    A crash in the middle of it, of the machine even, leaves the file that was there.
     """
+    clear_unfinished(path)
+    with whole(path) as unfinished:
+        torch.save(content, unfinished)
 
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
-    ) -> None:
-        """Writes `checkpoint` to `path`."""
-        clear_unfinished(Path(path))
-        with whole(Path(path)) as unfinished:
-            torch.save(checkpoint, unfinished)
 
-    def load_checkpoint(
-        self,
-        path: Any,
-        map_location: Any | None = lambda storage, _: storage,
-        weights_only: bool | None = None,
-    ) -> dict[str, Any]:
-        """What `path` holds, a file or a folder.
+def read_folder(path: Path) -> dict[str, Any]:
+    """A checkpoint in pieces.
 
-        Raises:
-            ValueError: it is damaged, or lacks a part.
-        """
-        with reading(path):
-            if Path(path).is_dir():
-                content = read_whole(Path(path))
-            else:
-                content = super().load_checkpoint(path, map_location, weights_only)
-        require_parts(path, content)
-        return content
+    Raises:
+        ValueError: it is damaged, or lacks a part.
+    """
+    with reading(path):
+        content = read_whole(path)
+    require_parts(path, content)
+    return content
 
 
 def read_file(path: Path) -> dict[str, Any]:
