@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 gpu="--device cuda --size paligemma_3b"
 mixed="$gpu --precision bf16-mixed --apart"
 sides=(--tolerance 2e-2 --sides ours transformers "transformers, suffix logits")
-parts=(steps alone once adapters answers planned products)
+parts=(steps alone once compiled adapters answers planned products)
 failed=()
 
 run() {
@@ -43,6 +43,16 @@ once() {
         set -- $one
         run python benchmarks/training_step.py $mixed --resolutions "$1" --batches "$2" \
             --name "training_step-paligemma_3b-$1-once" --sides ours
+    done
+}
+
+# By itself, as a compiler that fails must not take the other numbers along.
+compiled() {
+    for one in "448 4" "224 16" "896 1"; do
+        set -- $one
+        run python benchmarks/training_step.py $mixed --resolutions "$1" --batches "$2" \
+            --name "training_step-paligemma_3b-$1-compiled" \
+            --tolerance 2e-2 --sides ours "ours, compiled"
     done
 }
 

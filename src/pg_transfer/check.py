@@ -88,6 +88,7 @@ def check(options: argparse.Namespace) -> None:
         look_at_texts(
             found, task, split, those, tokenizer,
             window=config.recipe.text_length, is_learnt=is_learnt, most=options.sample,
+            lines="\n" in (config.get("prompt") or ""),
         )  # fmt: skip
         if options.examples and (is_learnt or split == config.splits.validate):
             whole = {one.path for one in files if not one.broken}
@@ -114,8 +115,12 @@ def composed(settings: Sequence[str]) -> DictConfig:
 def read_splits(
     config: DictConfig, splits: Splits, found: Findings
 ) -> dict[str, Sequence[Example]]:
-    """The examples of every split that a run would read; those it could not are broken."""
+    """The examples of every split that a run would read; those it could not are broken.
+
+    Splits that fail alike are told together, and what to fetch is told once.
+    """
     examples: dict[str, Sequence[Example]] = {}
+    failed: dict[tuple[str, bool], list[str]] = {}
     optional = config.splits.get("optional") or ()
     wanted = [config.splits.train, config.splits.validate, *config.splits.report, *optional]
     for split in dict.fromkeys(wanted):
@@ -123,11 +128,16 @@ def read_splits(
             examples[split] = splits.examples(split)
             if split in wanted[1:]:
                 splits.scored(split)
-        except FileNotFoundError as error:
-            kind = found.notes if split in optional else found.broken
-            kind.append(f"{split} cannot be read: {error}")
-        except ValueError as error:
-            found.broken.append(f"{split} cannot be read: {error}")
+        except (FileNotFoundError, ValueError) as error:
+            is_fine = split in optional and isinstance(error, FileNotFoundError)
+            failed.setdefault((str(error), is_fine), []).append(split)
+    told: set[str] = set()
+    for (error, is_fine), those in failed.items():
+        what, *advice = error.split("\n")
+        new = [line for line in advice if line not in told]
+        told.update(new)
+        kind = found.notes if is_fine else found.broken
+        kind.append("\n".join([f"{', '.join(those)} cannot be read: {what}", *new]))
     return examples
 
 
@@ -158,6 +168,7 @@ def look_at_texts(
     window: int,
     is_learnt: bool,
     most: int,
+    lines: bool,
 ) -> None:
     """Measures what is learnt from examples, or what they ask."""
     is_all = True
@@ -167,11 +178,11 @@ def look_at_texts(
         is_all = drawn.is_all
         if tokenizer is None or not drawn.targets:
             return
-        lengths = measure_targets(drawn.targets, tokenizer, text_length=window)
+        lengths = measure_targets(drawn.targets, tokenizer, text_length=window, lines=lines)
     elif tokenizer is None:
         return
     else:
-        lengths = measure_prompts(examples, tokenizer, text_length=window)
+        lengths = measure_prompts(examples, tokenizer, text_length=window, lines=lines)
     room = window + 1 if is_learnt else window
     found.add_lengths(split, lengths, window=room, is_learnt=is_learnt, is_all=is_all)
 

@@ -102,6 +102,21 @@ def test_a_split_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) ->
     assert report["splits"].keys() == {"train"}
 
 
+def test_splits_that_lack_the_same_are_told_together(tmp_path: Path) -> None:
+    root = data_sets.textvqa(tmp_path / "data")
+    for split in ("train", "val"):
+        (root / f"TextVQA_0.5.1_{split}.json").unlink()
+    settings = [*TEXTVQA, "splits.train=train", "splits.validate='train[:1]'"]
+    code, _, report = checked(tmp_path, *settings)
+    assert code == 1
+    train, val = report["broken"]
+    assert train.startswith("train, train[:1] cannot be read: there is no TextVQA_0.5.1_train.json")
+    assert "https://textvqa.org/dataset" in train
+    assert val.startswith("val cannot be read: there is no TextVQA_0.5.1_val.json")
+    assert "https://" not in val  # as it was said before
+    assert "splits" not in report or not report["splits"]
+
+
 def test_all_records_of_a_published_file_that_cannot_be_are_told(tmp_path: Path) -> None:
     root = data_sets.textvqa(tmp_path / "data")
 

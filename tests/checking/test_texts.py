@@ -32,8 +32,10 @@ def test_lengths_are_those_of_training() -> None:
         "spaces or line breaks around the suffix": ["1"],
         "spaces or line breaks around the prefix": ["2"],
     }
-    prompts = measure_prompts([Example("0", Path("x"), "a\nb")], tokenizer, text_length=40)
+    asked = [Example("0", Path("x"), "a\nb")]
+    prompts = measure_prompts(asked, tokenizer, text_length=40)
     assert list(prompts.odd) == ["a line break in the prefix, which is what ends one"]
+    assert not measure_prompts(asked, tokenizer, text_length=40, lines=True).odd
 
 
 def test_examples_without_a_target_are_named() -> None:

@@ -67,7 +67,8 @@ class Findings:
             report[split] = {"examples": len(those), "published": published, "images": images}
             if published not in (None, len(those)):
                 self.notes.append(f"{split} has {len(those):,} examples, not {published:,}")
-        self.tables["splits"] = table
+        if table:
+            self.tables["splits"] = table
         self.report["splits"] = report
 
     def add_files(self, files: Sequence[Seen]) -> None:

@@ -88,29 +88,43 @@ def drawn_targets(task: Task, examples: Sequence[Example], *, most: int, seed: i
 
 
 def measure_targets(
-    targets: Iterable[tuple[Example, Target]], tokenizer: Tokenizer, *, text_length: int
+    targets: Iterable[tuple[Example, Target]],
+    tokenizer: Tokenizer,
+    *,
+    text_length: int,
+    lines: bool = False,
 ) -> Lengths:
-    """Lengths of `[bos prefix][separator][suffix eos]`, which has `text_length + 1` places."""
+    """Lengths of `[bos prefix][separator][suffix eos]`, which has `text_length + 1` places.
+
+    Args:
+        targets: with the examples they are of.
+        tokenizer: that the texts are read by.
+        text_length: of the recipe.
+        lines: the task asks in several lines itself, so that these are nothing unusual.
+    """
     known: dict[str, int] = {}
     found = Lengths()
     for example, (prefix, suffix) in targets:
         request = _length(prefix, tokenizer, known) + 1 + len(tokenizer.separator)
         _add(found, example.id, request, _length(suffix, tokenizer, known) + 1, text_length + 1)
-        for oddity in (*_oddities("prefix", prefix), *_oddities("suffix", suffix)):
+        for oddity in (*_oddities("prefix", prefix, lines), *_oddities("suffix", suffix, lines)):
             _note(found, oddity, example.id)
     return found
 
 
 def measure_prompts(
-    examples: Sequence[Example], tokenizer: Tokenizer, *, text_length: int
+    examples: Sequence[Example], tokenizer: Tokenizer, *, text_length: int, lines: bool = False
 ) -> Lengths:
-    """Lengths of `[bos prefix][separator]`, which has `text_length` places."""
+    """Lengths of `[bos prefix][separator]`, which has `text_length` places.
+
+    Arguments are those of `measure_targets`.
+    """
     known: dict[str, int] = {}
     found = Lengths()
     for example in examples:
         request = _length(example.prefix, tokenizer, known) + 1 + len(tokenizer.separator)
         _add(found, example.id, request, 0, text_length)
-        for oddity in _oddities("prefix", example.prefix):
+        for oddity in _oddities("prefix", example.prefix, lines):
             _note(found, oddity, example.id)
     return found
 
@@ -134,11 +148,11 @@ def _add(found: Lengths, example_id: str, request: int, answer: int, window: int
         found.longest = sorted([*others, max([(length, example_id), *own])], reverse=True)[:LISTED]
 
 
-def _oddities(place: str, text: str) -> Iterator[str]:
+def _oddities(place: str, text: str, lines: bool) -> Iterator[str]:
     if place == "suffix" and not text.strip():
         yield "an empty suffix"
         return
-    if place == "prefix" and "\n" in text:
+    if place == "prefix" and "\n" in text and not lines:
         yield "a line break in the prefix, which is what ends one"
     if text != text.strip():
         yield f"spaces or line breaks around the {place}"

@@ -87,10 +87,10 @@ def _needs_licence(source: str) -> str:
 
 
 def _out_of_reach(source: str, error: Exception) -> str:
-    reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+    reason = (next(iter(str(error).splitlines()), "") or type(error).__name__).rstrip(". ")
     return (
         f"{source} is no path on this machine and could not be fetched from {constants.ENDPOINT}: "
-        f"{reason} Check the connection and whether HF_HUB_OFFLINE is set. {_or_local(source)}"
+        f"{reason}. Check the connection and whether HF_HUB_OFFLINE is set. {_or_local(source)}"
     )
 
 
