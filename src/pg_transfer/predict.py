@@ -73,7 +73,7 @@ def answer(options: argparse.Namespace, folder: Path, command: Sequence[str]) ->
     refuse_secret_requests(requests)
     refuse_taken(folder)
     images = GivenImages(skips=options.on_error == "skip", tell=say)
-    images.check(list(dict.fromkeys(request.image for request in requests)))
+    images.check(requests)
     quiet_libraries()
     model = load(
         options.source,
@@ -108,20 +108,22 @@ def answer(options: argparse.Namespace, folder: Path, command: Sequence[str]) ->
 
 
 def read_requests(options: argparse.Namespace) -> list[Request]:
-    """Every prompt about every image, image by image; or the rows of a file.
+    """Every prompt about every image, image by image, or about all together; or a file's rows.
 
     Raises:
         FileNotFoundError: an image or the file is not there.
         ValueError: there is nothing to ask, or a row is not what it should be.
     """
     if options.prompts is not None:
-        if options.images or options.prompt:
+        if options.images or options.prompt or options.together:
             raise ValueError("--prompts has the images with their prompts; leave out the others")
         return read_prompts(options.prompts)
     if not options.images:
         raise ValueError("give --images: files, folders or patterns; or --prompts, a file of both")
     prompts = options.prompt or [usual_prompt(options.source)]
-    return [Request(*pair) for pair in product(find_images(options.images), prompts)]
+    found = find_images(options.images, once=not options.together)
+    shown = [tuple(found)] if options.together else [(path,) for path in found]
+    return [Request(*pair) for pair in product(shown, prompts)]
 
 
 def usual_prompt(source: str) -> str:
@@ -166,6 +168,7 @@ def parser() -> argparse.ArgumentParser:
     option("source", help="a run, a checkpoint in one, a folder or name on the hub, an .npz")
     option("--images", nargs="+", metavar="PLACE", help="files, folders, patterns ('p/**/*.png')")
     option("--prompt", action="append", metavar="TEXT", help="asked of each image; repeatable")
+    option("--together", action="store_true", help="each prompt is about all images at once")
     option("--prompts", type=Path, metavar="FILE", help="JSONL with `image` and `prompt` instead")
     option("--to", type=Path, metavar="FOLDER", help="default: predictions/<date and time>")
     option(

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from pg_transfer import predict
-from pg_transfer.answering.given_images import find_images
+from pg_transfer.answering.given_images import Request, find_images
 from pg_transfer.sources.run_settings import CONFIG
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +27,20 @@ def test_the_usual_prompt_is_the_runs(tmp_path: Path) -> None:
     (tmp_path / CONFIG).write_text("prompt: caption en\ntask: {_target_: nowhere.Task}\n")
     assert predict.usual_prompt(str(tmp_path)) == "caption en"
     assert predict.usual_prompt(str(tmp_path / "checkpoints" / "best.ckpt")) == "caption en"
+
+
+def test_several_images_may_be_shown_together(tmp_path: Path) -> None:
+    left, right = tmp_path / "b.png", tmp_path / "a.png"
+    parsed = predict.parser().parse_args
+    for images in ([left, right], [left, left, right]):  # the same twice, if that is asked for
+        words = ["run", "--images", *map(str, images), "--prompt", "x", "--prompt", "y"]
+        asked = predict.read_requests(parsed([*words, "--together"]))
+        assert asked == [Request(tuple(images), "x"), Request(tuple(images), "y")]
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"images": ["b.png", "a.png"], "prompt": "x"}\n')
+    asked = predict.read_requests(parsed(["run", "--prompts", str(rows)]))
+    assert asked == [Request((left, right), "x")]
+    assert asked[0].named == {"images": [str(left), str(right)]}
 
 
 # What is refused, before a model is looked for
@@ -49,6 +63,11 @@ def test_the_usual_prompt_is_the_runs(tmp_path: Path) -> None:
         (["--prompts", "rows"], "rows, line 2: not a row such as"),
         (["--prompts", "numbers"], "numbers, line 1: `image` and `prompt` have to be strings"),
         (["--prompts", "blank"], "blank has no rows"),
+        (["--prompts", "both"], "both, line 1: has both `image` and `images`; say one"),
+        (["--prompts", "none"], "none, line 1: `image` and `prompt` have to be strings, and `im"),
+        (["--prompts", "unlike"], "unlike, line 2: this prompt is about 1 and the first about 2 "
+         "images; a model has learnt from one number of them, so ask about others in another"),
+        (["--prompts", "rows", "--together"], "--prompts has the images with their prompts; leave"),
         (["--images", "good.png", "--prompt", "x", "--to", "full"], "full holds answers.jsonl"),
         (["--batch", "0"], "--batch: 0 is no whole number above 0"),
         (["--max-tokens", "-1"], "--max-tokens: -1 is no whole number"),
@@ -72,6 +91,10 @@ def test_what_is_refused(
         "blank": "\n",
         "rows": '{"image": "good.png", "prompt": "x"}\n{"image": "good.png"}\n',
         "numbers": '{"image": "good.png", "prompt": 1}',
+        "both": '{"image": "good.png", "images": ["good.png"], "prompt": "x"}',
+        "none": '{"images": [], "prompt": "x"}',
+        "unlike": '{"images": ["good.png", "good.png"], "prompt": "x"}\n'
+                  '{"image": "good.png", "prompt": "x"}',
     }.items():  # fmt: skip
         Path(name).write_text(text)
     with pytest.raises(SystemExit) as end:

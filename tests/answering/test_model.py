@@ -52,20 +52,10 @@ def pictures() -> list[np.ndarray]:
 def test_answers_are_those_of_transformers(model, pictures, tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     theirs = their_model(transformers, model.loaded.model)
-    expected = []
-    for pixels, prompt in zip(pictures, PROMPTS, strict=True):
-        # The sequence by hand: image tokens, bos (2), prompt, newline.
-        tokenizer = model.loaded.tokenizer
-        text = [2, *tokenizer.encode(prompt), *tokenizer.encode("\n")]
-        ids = torch.tensor([[CONFIG.language.vocabulary] * IMAGE_TOKENS + text])
-        given = theirs.generate(
-            input_ids=ids,
-            pixel_values=torch.from_numpy(pixels).permute(2, 0, 1)[None] / 127.5 - 1,
-            attention_mask=torch.ones_like(ids),
-            token_type_ids=torch.zeros_like(ids),
-            max_new_tokens=9, do_sample=False, eos_token_id=1, pad_token_id=0,
-        )  # fmt: skip
-        expected.append(tokenizer.decode(given[0, ids.shape[1] :].tolist()))
+    expected = [
+        their_answer(theirs, model, [pixels], prompt)
+        for pixels, prompt in zip(pictures, PROMPTS, strict=True)
+    ]
     assert len(set(expected)) == len(PROMPTS)
     # All at once, prompts of different lengths padded; in twos; one by one.
     for batch in (4, 2, 1):
@@ -76,6 +66,45 @@ def test_answers_are_those_of_transformers(model, pictures, tmp_path: Path) -> N
     loaded = pg_transfer.load(tmp_path, tokenizer="builtin", device="cpu")
     assert loaded.manner == Manner()  # of no run
     assert loaded.answer(pictures, PROMPTS, max_tokens=9) == expected
+
+
+def test_several_images_of_one_prompt_are_shown_as_transformers_shows_them(model, pictures) -> None:
+    theirs = their_model(pytest.importorskip("transformers"), model.loaded.model)
+    one, other, third, _ = pictures
+    shown = [[one, other], [other, one], [one, other], [third, one]]
+    expected = [their_answer(theirs, model, *pair) for pair in zip(shown, PROMPTS, strict=True)]
+    for batch in (4, 1):
+        assert model.answer(shown, PROMPTS, batch=batch) == expected
+    assert model.answer([tuple(shown[0])], PROMPTS[0]) == expected[:1]
+    reply = model.reply(shown[3], PROMPTS[3])
+    assert reply.text == expected[3] and reply.pixels is third
+    # The order counts: both are really shown.
+    assert model.answer([[one, other], [other, one]], "cat")[0] != expected[1]
+
+
+def test_prompts_about_unlike_numbers_of_images_are_refused(model, pictures) -> None:
+    one, other, *_ = pictures
+    told = "prompt 3: this prompt is about 1 and the first about 2 images"
+    for batch in (8, 2):
+        with pytest.raises(ValueError, match=told):
+            model.answer([[one, other], [one, other], one], "cat", batch=batch)
+    with pytest.raises(ValueError, match="a prompt about no image"):
+        model.answer([[]], "cat")
+
+
+def their_answer(theirs, model: AnsweringModel, shown: list[np.ndarray], prompt: str) -> str:
+    # The sequence by hand: image tokens, bos (2), prompt, newline.
+    tokenizer = model.loaded.tokenizer
+    text = [2, *tokenizer.encode(prompt), *tokenizer.encode("\n")]
+    ids = torch.tensor([[CONFIG.language.vocabulary] * IMAGE_TOKENS * len(shown) + text])
+    given = theirs.generate(
+        input_ids=ids,
+        pixel_values=torch.from_numpy(np.stack(shown)).permute(0, 3, 1, 2) / 127.5 - 1,
+        attention_mask=torch.ones_like(ids),
+        token_type_ids=torch.zeros_like(ids),
+        max_new_tokens=9, do_sample=False, eos_token_id=1, pad_token_id=0,
+    )  # fmt: skip
+    return tokenizer.decode(given[0, ids.shape[1] :].tolist())
 
 
 def their_model(transformers, ours: PaliGemma):

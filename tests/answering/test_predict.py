@@ -143,7 +143,7 @@ def test_every_prompt_of_every_image_in_order(photos: Path) -> None:
     asked = predict.read_requests(
         options("run", "--images", *places, "--prompt", "cat", "--prompt", "dog")
     )
-    names = [(request.image.name, request.prompt) for request in asked]
+    names = [(*(path.name for path in request.images), request.prompt) for request in asked]
     assert names == [
         ("007.png", "cat"), ("007.png", "dog"), ("000.png", "cat"), ("000.png", "dog"),
         ("001.png", "cat"), ("001.png", "dog"),
@@ -208,7 +208,7 @@ def test_what_cannot_be_read_is_left_out_and_told(
     with pytest.raises(SystemExit) as end:
         ask(run, tmp_path / "none", [broken[0], broken[2]], "--on-error", "skip")
     assert end.value.code == 1
-    assert "none of the 2 images can be read" in capsys.readouterr().err
+    assert "2 images cannot be read, and without them there is nothing" in capsys.readouterr().err
 
 
 def test_a_call_that_was_cut_short_is_gone_on_with(

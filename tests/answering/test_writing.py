@@ -34,8 +34,8 @@ def replies() -> list[Reply]:
 
 
 REQUESTS = [
-    Request(Path("a/cat.png"), "detect cat"), Request(Path("a/cat.png"), "caption"),
-    Request(Path("b/cat.png"), "segment"), Request(Path("b/cat.png"), "what"),
+    Request((Path("a/cat.png"),), "detect cat"), Request((Path("a/cat.png"),), "caption"),
+    Request((Path("b/cat.png"),), "segment"), Request((Path("b/cat.png"),), "what"),
 ]  # fmt: skip
 
 
@@ -59,9 +59,9 @@ def test_a_secret_in_a_prompt_is_refused_before_the_model_is_read(
         error = capsys.readouterr().err
         assert "cat.png holds what looks like a secret" in error and "planted" not in error
     assert not (tmp_path / "to").exists()
-    with pytest.raises(ValueError, match="the name of the image of request 2 holds"):
+    with pytest.raises(ValueError, match="the name of an image of request 2 holds"):
         refuse_secret_requests(
-            [Request(Path("a.png"), "a"), Request(Path("planted-in-a-prompt.png"), "a")]
+            [Request((Path("a.png"),), "a"), Request((Path("planted-in-a-prompt.png"),), "a")]
         )
 
 

@@ -16,6 +16,7 @@ from pg_transfer.display.samples import LONGEST, shortened
 from pg_transfer.display.summary import show_end
 from pg_transfer.process.console import CONSOLE
 from pg_transfer.running.assemble import Run
+from pg_transfer.task import Example, Image
 from pg_transfer.training.scoring import Headline
 
 
@@ -85,7 +86,13 @@ def test_answers_are_cut_to_a_line() -> None:
     assert shortened("a" * 99) == "a" * (LONGEST - 1) + "…"
 
 
-def test_the_end_says_where_everything_lies_and_what_is_next(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("image", "shown"),
+    [(Path("a"), "photo.jpg"), ((Path("a"), Path("b")), "photo1.jpg photo2.jpg --together")],
+)
+def test_the_end_says_where_everything_lies_and_what_is_next(
+    image: Image, shown: str, tmp_path: Path
+) -> None:
     folder = tmp_path / "a run"
     (folder / "checkpoints").mkdir(parents=True)
     for name in ("report.md", "checkpoints/best.safetensors"):
@@ -94,7 +101,7 @@ def test_the_end_says_where_everything_lies_and_what_is_next(tmp_path: Path) -> 
         show_end(
             folder, updates=50, reason="no better", best=Headline("CIDEr", 12.345), best_step=25,
             measured=[("loss", "1.5")], tracker="https://example.com/run", form="adapter",
-            prompt="what's this?",
+            example=Example("0", image, "what's this?"),
         )  # fmt: skip
     lines = said.get().splitlines()
     assert "done after 50 updates, ended early: no better" in lines
@@ -104,7 +111,7 @@ def test_the_end_says_where_everything_lies_and_what_is_next(tmp_path: Path) -> 
     at = lines.index("next")
     assert lines[at + 1 :] == [
         f"  python evaluate.py run='{folder}' checkpoint=best",
-        f"  python -m pg_transfer.predict '{folder}' --images photo.jpg "
+        f"  python -m pg_transfer.predict '{folder}' --images {shown} "
         f"--prompt 'what'\"'\"'s this?'",
         f"  python -m pg_transfer.export '{folder}' --to '{folder}-exported' --format adapter",
     ]

@@ -43,7 +43,7 @@ PROGRAMS = [
         "images of which none can be read, though they may be skipped",
         also(trained(nothing), file("a.jpg", b""), file("b.jpg", b"no image")),
         ("run", "--images", "a.jpg", "b.jpg", "--prompt", "what is it?", "--on-error", "skip"),
-        "none of the 2 images can be read, so that there is nothing to answer; the first: a.jpg: "
+        "2 images cannot be read, and without them there is nothing to answer; the first: a.jpg: "
         "cannot be read as an image (the file is empty); fetch the file again, or convert it to "
         "one of JPEG, PNG, GIF, BMP, WEBP, TIFF, PPM",
         program="-m pg_transfer.predict",
@@ -69,6 +69,20 @@ PROGRAMS = [
         ("run", "--prompts", "prompts.jsonl"),
         'prompts.jsonl, line 1: not a row such as {"image": "cat.jpg", "prompt": "detect '
         "cat\"} (KeyError: 'prompt')",
+        program="-m pg_transfer.predict",
+    ),
+    Fault(
+        "prompts about one image and about two",
+        trained(
+            file(
+                "prompts.jsonl",
+                b'{"image": "a.jpg", "prompt": "which?"}\n'
+                b'{"images": ["a.jpg", "b.jpg"], "prompt": "which?"}\n',
+            )
+        ),
+        ("run", "--prompts", "prompts.jsonl"),
+        "prompts.jsonl, line 2: this prompt is about 2 and the first about 1 images; a model has "
+        "learnt from one number of them, so ask about others in another call",
         program="-m pg_transfer.predict",
     ),
     Fault(

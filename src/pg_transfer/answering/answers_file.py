@@ -23,7 +23,7 @@ UNFINISHED = f"{ANSWERS}.part"
 MADE_BY = "made_by.json"
 """All that they depend on: a call of which that differs does not go on with them."""
 
-COLUMNS = {"image", "prompt", "answer", "boxes", "malformed", "picture"}
+COLUMNS = {"prompt", "answer", "boxes", "malformed", "picture"}
 """Of a row, what is looked at in going on."""
 
 
@@ -150,7 +150,7 @@ def all_it_depends_on(
         requests: what.
         draw: whether answers are drawn.
     """
-    asked = (json.dumps([str(one.image), one.prompt]).encode() for one in requests)
+    asked = (json.dumps([*map(str, one.images), one.prompt]).encode() for one in requests)
     device = model.loaded.model.lm_head.weight.device.type
     return {
         "requests": f"{len(requests):,} ({short_digest(asked)})",
@@ -175,9 +175,9 @@ def answered_already(
         if len(dealt) > len(rows):
             break
         row = rows[len(dealt) - 1]
-        if (row["image"], row["prompt"]) == (str(request.image), request.prompt):
+        if row.items() >= {**request.named, "prompt": request.prompt}.items():
             dealt.append(number)
-        elif images.read(request.image) is not None:
+        elif images.read(request.images) is not None:
             break
     kept = (len(dealt) - 1) // batch * batch
     return kept, dealt[kept]

@@ -26,32 +26,52 @@ ENDINGS = (
 """What the names of images in a folder end in, in capitals or not."""
 
 
-class Request(NamedTuple):
-    """What is to be answered."""
+Shown = Picture | list[Picture] | tuple[Picture, ...]
+"""What one prompt is about: an image, or several that are shown together."""
 
-    image: Path
+
+class Request(NamedTuple):
+    """What is to be answered.
+
+    Attributes:
+        images: one, or several that are shown together.
+        prompt: about them.
+    """
+
+    images: tuple[Path, ...]
     prompt: str
 
+    @property
+    def named(self) -> dict[str, str | list[str]]:
+        """The images as a row has them: `image`, or `images` if they are several."""
+        first, *others = map(str, self.images)
+        return {"images": [first, *others]} if others else {"image": first}
 
-def find_images(places: Sequence[str]) -> list[Path]:
-    """The image files in `places`, each once, in the order in which they are first met.
+
+def find_images(places: Sequence[str], *, once: bool = True) -> list[Path]:
+    """The image files in `places`, in the order in which they are met.
 
     Args:
         places: files; folders, of which the images are taken by their names, but not those in
             sub-folders, nor what is hidden; or patterns, of which all is taken that they match:
             `photos/**/*.jpg`.
+        once: a file that is met again is left out, whatever it is called there.
 
     Raises:
         FileNotFoundError: no such file or folder, no image in a folder, or nothing matches.
     """
-    found: dict[Path, Path] = {}
+    found: list[Path] = []
     for place in places:
         if not place or "\0" in place:
             raise FileNotFoundError(f"{place!r} is no name of a file, folder or pattern")
-        for path in _files(place):
-            # Unlike `resolve`, no error over a link to itself, which opening it tells better.
-            found.setdefault(Path(os.path.realpath(path)), path)
-    return list(found.values())
+        found += _files(place)
+    if not once:
+        return found
+    distinct: dict[str, Path] = {}
+    for path in found:
+        # Unlike `resolve`, no error over a link to itself, which opening it tells better.
+        distinct.setdefault(os.path.realpath(path), path)
+    return list(distinct.values())
 
 
 def _files(place: str) -> list[Path]:
@@ -80,7 +100,9 @@ def _files(place: str) -> list[Path]:
 
 
 def read_prompts(path: Path) -> list[Request]:
-    """The rows of a JSONL file: `image`, seen from the file's folder, and `prompt`.
+    """The rows of a JSONL file: `image`, or a list of `images`, and `prompt`.
+
+    Images are seen from the file's folder.
 
     Raises:
         FileNotFoundError: no such file.
@@ -94,28 +116,49 @@ def read_prompts(path: Path) -> list[Request]:
             continue
         try:
             row = parse_json(line)
-            image, prompt = row["image"], row["prompt"]
+            prompt = row["prompt"]
+            images = row["images"] if "images" in row else [row["image"]]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(
                 f'{path}, line {number}: not a row such as {{"image": "cat.jpg", "prompt": '
                 f'"detect cat"}} ({type(error).__name__}: {error})'
             ) from error
-        if not (isinstance(image, str) and isinstance(prompt, str)):
-            raise ValueError(f"{path}, line {number}: `image` and `prompt` have to be strings")
-        requests.append(Request(path.parent / image, prompt))
+        if {"image", "images"} <= row.keys():
+            raise ValueError(f"{path}, line {number}: has both `image` and `images`; say one")
+        if not (isinstance(prompt, str) and isinstance(images, list) and images) or not all(
+            isinstance(image, str) for image in images
+        ):
+            raise ValueError(
+                f"{path}, line {number}: `image` and `prompt` have to be strings, and `images` a "
+                f"list of such"
+            )
+        requests.append(Request(tuple(path.parent / image for image in images), prompt))
+        refuse_other_count(len(requests[0].images), len(images), f"{path}, line {number}")
     if not requests:
         raise ValueError(f"{path} has no rows")
     return requests
 
 
+def refuse_other_count(first: int, count: int, where: str) -> None:
+    """Raises ValueError if a prompt is about more or fewer images than the first one."""
+    if count != first:
+        raise ValueError(
+            f"{where}: this prompt is about {count} and the first about {first} images; a model "
+            f"has learnt from one number of them, so ask about others in another call"
+        )
+
+
 def refuse_secret_requests(requests: Sequence[Request]) -> None:
     """Raises ValueError if a secret would be saved beside an answer; it is not shown."""
-    texts = (text for request in requests for text in (request.prompt, str(request.image)))
-    if (place := secret_among(texts)) is not None:
-        number, is_name = divmod(place, 2)
-        what = "name of the image" if is_name else f"prompt about {requests[number].image}"
+    texts = [
+        (text, f"name of an image of request {number}" if is_name else f"prompt about {first}")
+        for number, (images, prompt) in enumerate(requests, start=1)
+        for first in [images[0]]
+        for is_name, text in [(False, prompt), *((True, str(image)) for image in images)]
+    ]
+    if (place := secret_among(text for text, _ in texts)) is not None:
         raise ValueError(
-            f"the {what}{f' of request {number + 1}' if is_name else ''} holds what looks like a "
+            f"the {texts[place][1]} holds what looks like a "
             f"secret, such as a token or a password, and it would be saved with the answer: leave "
             f"it out"
         )
@@ -137,38 +180,49 @@ class GivenImages:
         self.faults: dict[Path, str] = {}
         self._has_others = False
 
-    def check(self, paths: Sequence[Path]) -> None:
+    def check(self, requests: Sequence[Request]) -> None:
         """Has a look at the header of every file.
 
         Raises:
             FileNotFoundError: one is not there.
             ValueError: one is no image, or of those that are skipped there are no others.
         """
-        self._has_others = len(set(paths)) > 1
-        for path in paths:
+        shown = list(dict.fromkeys(request.images for request in requests))
+        self._has_others = len(shown) > 1
+        for path in dict.fromkeys(path for images in shown for path in images):
             if not _is_unicode(str(path)):  # and no file of answers could name it
                 raise ValueError(f"{path}: the name of this file is not in UTF-8; rename it")
             self._tried(image_size, path)
-        if paths and len(self.faults) == len(paths):
+        if shown and not any(map(self._is_whole, shown)):
             raise none_readable(self.faults)
 
-    def opened(self, requests: Iterable[Request]) -> Iterator[tuple[Request, np.ndarray]]:
-        """The requests with the pixels of their images, one that follows itself opened once.
+    def _is_whole(self, images: Iterable[Path]) -> bool:
+        return self.faults.keys().isdisjoint(images)
+
+    def opened(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Shown]]:
+        """The requests with the pixels of their images; those that follow themselves opened once.
 
         Raises:
             FileNotFoundError: an image is not there.
             ValueError: it cannot be read.
         """
-        latest, pixels = None, None
+        latest: tuple[Path, ...] = ()
+        shown: Shown | None = None
         for request in requests:
-            if request.image != latest:
-                latest, pixels = request.image, self.read(request.image)
-            if pixels is not None:
-                yield request, pixels
+            if request.images != latest:
+                latest, shown = request.images, self.read(request.images)
+            if shown is not None:
+                yield request, shown
 
-    def read(self, path: Path) -> np.ndarray | None:
-        """The pixels of an image; None if it is left out. Errors are those of `opened`."""
-        return None if path in self.faults else self._tried(open_image, path)
+    def read(self, images: Sequence[Path]) -> Shown | None:
+        """The pixels of images; None if one is left out. Errors are those of `opened`."""
+        if not self._is_whole(images):
+            return None
+        pixels = [self._tried(open_image, path) for path in images]
+        whole = tuple(one for one in pixels if one is not None)
+        if len(whole) < len(images):
+            return None
+        return whole if len(images) > 1 else whole[0]
 
     def _tried(self, read: Callable[[Path], T], path: Path) -> T | None:
         try:
@@ -184,9 +238,9 @@ class GivenImages:
 
 
 def none_readable(faults: Mapping[Path, str]) -> ValueError:
-    """What to say where every image was left out."""
+    """What to say where nothing is left that could be asked about."""
     return ValueError(
-        f"none of the {len(faults):,} images can be read, so that there is nothing to answer; the "
+        f"{len(faults):,} images cannot be read, and without them there is nothing to answer; the "
         f"first: {next(iter(faults.values()))}"
     )
 
@@ -199,13 +253,21 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def pixels_of(image: Picture) -> np.ndarray:
-    """The pixels of an image, uint8 RGB [H, W, 3].
+def pixels_of(shown: Shown) -> tuple[np.ndarray, ...]:
+    """The pixels of what a prompt is about, each uint8 RGB [H, W, 3].
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: the file cannot be read, or the array is none of pixels.
+        ValueError: a file cannot be read, an array is none of pixels, or there is no image.
     """
+    if not isinstance(shown, list | tuple):
+        return (_pixels_of(shown),)
+    if not shown:
+        raise ValueError("a prompt about no image")
+    return tuple(map(_pixels_of, shown))
+
+
+def _pixels_of(image: Picture) -> np.ndarray:
     if isinstance(image, str | Path):
         return open_image(Path(image))
     if isinstance(image, Image.Image):

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from pg_transfer.answering.given_images import Picture, pixels_of
+from pg_transfer.answering.given_images import Picture, Shown, pixels_of, refuse_other_count
 from pg_transfer.answering.manner import Manner
 from pg_transfer.answering.reply import Reply, read_reply
 from pg_transfer.data.resizing import resize
@@ -29,7 +29,8 @@ from pg_transfer.text.sequence import prompt_layout
 from pg_transfer.training.batches import Item, collate
 from pg_transfer.training.gpus import has_bfloat16
 
-Pictures = Picture | list[Picture] | tuple[Picture, ...]
+Pictures = Picture | list[Shown] | tuple[Shown, ...]
+"""Of one prompt or of several."""
 
 BATCH = 8
 """Prompts that are answered at once, unless somebody says otherwise."""
@@ -75,7 +76,8 @@ class AnsweringModel:
         """The answer to one prompt about one image; of several, a list of answers in their order.
 
         Args:
-            images: one, or several. One is asked every prompt.
+            images: one, or several. One is asked every prompt. Where a prompt is about several
+                images together, they are a list in this list: `[["left.jpg", "right.jpg"]]`.
             prompts: one, or several. One is asked of every image; several of several go in pairs.
             batch: how many are answered at once.
             beams: above 1 for beam search; None as in the run.
@@ -83,7 +85,8 @@ class AnsweringModel:
 
         Raises:
             FileNotFoundError: an image is not there.
-            ValueError: it cannot be read, or there are not as many prompts as images.
+            ValueError: it cannot be read, there are not as many prompts as images, or they are
+                about different numbers of images.
         """
         manner = self.manner
         if beams is not None:
@@ -95,13 +98,13 @@ class AnsweringModel:
         alone = isinstance(prompts, str) and not isinstance(images, list | tuple)
         return answers[0] if alone else answers
 
-    def reply(self, image: Picture, prompt: str) -> Reply:
-        """The answer with its boxes and masks in the image's own pixels."""
+    def reply(self, image: Shown, prompt: str) -> Reply:
+        """The answer with its boxes and masks in the image's own pixels, or the first image's."""
         return next(self.replies([(image, prompt)]))
 
     def replies(
         self,
-        requests: Iterable[tuple[Picture, str]],
+        requests: Iterable[tuple[Shown, str]],
         *,
         batch: int = BATCH,
         manner: Manner | None = None,
@@ -115,28 +118,33 @@ class AnsweringModel:
 
         Raises:
             FileNotFoundError: an image is not there.
-            ValueError: it cannot be read, or a number is out of range.
+            ValueError: it cannot be read, a number is out of range, or prompts are about different
+                numbers of images.
         """
         manner = manner or self.manner
         if batch < 1 or manner.max_tokens < 1:
             raise ValueError(
                 f"batch={batch} and max_tokens={manner.max_tokens}: both have to be above 0"
             )
-        remaining = iter(requests)
+        remaining, done, first = iter(requests), 0, 0
         while part := list(islice(remaining, batch)):
             # An image that is asked several prompts is opened once.
-            opened = {id(image): image for image, _ in part}
-            opened = {key: pixels_of(image) for key, image in opened.items()}
-            pixels = [opened[id(image)] for image, _ in part]
+            opened = {id(shown): shown for shown, _ in part}
+            opened = {key: pixels_of(shown) for key, shown in opened.items()}
+            pixels = [opened[id(shown)] for shown, _ in part]
+            first = first or len(pixels[0])
+            for number, own in enumerate(pixels, start=done + 1):
+                refuse_other_count(first, len(own), f"prompt {number}")
             texts = self._texts(pixels, [prompt for _, prompt in part], manner)
             for (_, prompt), text, own in zip(part, texts, pixels, strict=True):
-                yield read_reply(prompt, text, own, self.codec)
+                yield read_reply(prompt, text, own[0], self.codec)
+            done += len(part)
 
     @torch.inference_mode()
     def _texts(
-        self, pixels: Sequence[np.ndarray], prompts: Sequence[str], manner: Manner
+        self, pixels: Sequence[tuple[np.ndarray, ...]], prompts: Sequence[str], manner: Manner
     ) -> list[str]:
-        """The answers to one batch."""
+        """The answers to one batch of prompts, all about the same number of images."""
         model, tokenizer = self.loaded.model, self.loaded.tokenizer
         prefixes = [tokenizer.encode(prompt) for prompt in prompts]
         needed = max(map(len, prefixes)) + 1 + len(tokenizer.separator)
@@ -144,8 +152,9 @@ class AnsweringModel:
         layouts = [prompt_layout(p, tokenizer=tokenizer, text_length=window) for p in prefixes]
         device = model.lm_head.weight.device
         side, antialias = self.loaded.resolution, manner.antialias
-        resized = {id(p): resize(p, side, antialias=antialias) for p in pixels}  # each image once
-        given = [resized[id(p)] for p in pixels]
+        resized = {id(those): those for those in pixels}  # each once
+        resized = {key: _resized(those, side, antialias) for key, those in resized.items()}
+        given = [resized[id(those)] for those in pixels]
         batch = collate(list(map(Item, range(len(pixels)), given, layouts))).to(device)
         dtypes = {parameter.dtype for parameter in model.parameters()}
         mixed = manner.mixed and torch.float32 in dtypes and torch.float16 not in dtypes
@@ -239,7 +248,13 @@ def _usual_codec(settings: DictConfig | None) -> MaskCodec | None:
     return load_codec(usual)
 
 
-def _pairs(images: Pictures, prompts: str | Sequence[str]) -> list[tuple[Picture, str]]:
+def _resized(images: Sequence[np.ndarray], side: int, antialias: bool) -> np.ndarray:
+    """Uint8 [R, R, 3] of one image, [F, R, R, 3] of several."""
+    each = [resize(one, side, antialias=antialias) for one in images]
+    return np.stack(each) if len(each) > 1 else each[0]
+
+
+def _pairs(images: Pictures, prompts: str | Sequence[str]) -> list[tuple[Shown, str]]:
     if isinstance(prompts, str):
         several = images if isinstance(images, list | tuple) else [images]
         return [(image, prompts) for image in several]

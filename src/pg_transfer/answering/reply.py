@@ -19,7 +19,7 @@ class Reply:
     Attributes:
         prompt: what was asked.
         text: the answer up to the end of sequence, not stripped.
-        pixels: of the image, uint8 [H, W, 3].
+        pixels: of the image, uint8 [H, W, 3]; of several, those of the first.
         objects: the boxes and masks in the answer, in its order.
         malformed: what of the answer looks like those and cannot be read.
         undrawn: objects whose mask could not be drawn for want of a mask codec.

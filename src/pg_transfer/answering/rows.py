@@ -22,7 +22,7 @@ def as_row(request: Request, reply: Reply, picture: str | None) -> dict[str, Any
     """
     height, width = reply.pixels.shape[:2]
     return {
-        "image": str(request.image),
+        **request.named,
         "width": width,
         "height": height,
         "prompt": request.prompt,
@@ -45,7 +45,7 @@ def _run_lengths(mask: np.ndarray | None) -> dict[str, Any] | None:
 
 def said(request: Request, reply: Reply) -> str:
     """The answer for a person: objects with their boxes in pixels, or the words."""
-    return f"{request.image}: {_in_a_line(request.prompt)} → {_answer(reply)}"
+    return f"{', '.join(map(str, request.images))}: {_in_a_line(request.prompt)} → {_answer(reply)}"
 
 
 def _answer(reply: Reply) -> str:

@@ -103,7 +103,7 @@ def write_replies(
         picture = None
         if reply.objects and draw:
             # The number keeps images of one name in several folders apart.
-            picture = Path("pictures") / f"{written.answers + 1:05d}-{request.image.stem}.jpg"
+            picture = Path("pictures") / f"{written.answers + 1:05d}-{request.images[0].stem}.jpg"
             with whole(file.folder / picture) as unfinished:
                 reply.draw().save(unfinished, "JPEG", quality=JPEG_QUALITY)
         row = as_row(request, reply, picture and picture.as_posix())

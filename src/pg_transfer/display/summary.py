@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pg_transfer.process.console import CONSOLE, facts_table, say
 from pg_transfer.project import typed
+from pg_transfer.task import Example
 from pg_transfer.training.scoring import Headline
 from pg_transfer.training.weights import BEST, LAST
 
@@ -21,7 +22,7 @@ def show_end(
     best_step: int | None,
     measured: Sequence[tuple[str, str]],
     tracker: str,
-    prompt: str,
+    example: Example,
     form: str,
 ) -> None:
     """Prints it.
@@ -34,7 +35,7 @@ def show_end(
         best_step: after which update that was.
         measured: what was logged last, by name.
         tracker: how to look at the run there; empty if nothing follows it.
-        prompt: to ask the model, as an example.
+        example: of what to ask the model.
         form: what the run is best exported as.
     """
     CONSOLE.print(facts_table("training", measured))
@@ -58,5 +59,13 @@ def show_end(
     say("next")
     score = " ".join(typed("evaluate"))
     say(f"  {score} run={run}{' checkpoint=best' if best_step != updates else ''}")
-    say(f"  python -m pg_transfer.predict {run} --images photo.jpg --prompt {shlex.quote(prompt)}")
+    shown, prompt = _stand_ins(len(example.images)), shlex.quote(example.prefix)
+    say(f"  python -m pg_transfer.predict {run} --images {shown} --prompt {prompt}")
     say(f"  python -m pg_transfer.export {run} --to {exported} --format {form}")
+
+
+def _stand_ins(count: int) -> str:
+    """What to write for so many images that are shown at once."""
+    if count == 1:
+        return "photo.jpg"
+    return f"{' '.join(f'photo{number}.jpg' for number in range(1, count + 1))} --together"

@@ -130,7 +130,7 @@ def learn_and_score(run: Run, config: DictConfig, last: Path) -> None:
         best=run.best, best_step=run.watchers.keeper.best_step,
         measured=run.watchers.speed.report(),
         tracker="" if run.watchers.tracker is None else run.watchers.tracker.where,
-        prompt=run.data.examples(run.report[0])[0].prefix,
+        example=run.data.examples(run.report[0])[0],
         form=exported_form(config),
     )  # fmt: skip
 
