@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from lightning.pytorch import Callback
 
 from pg_transfer.running.assemble import Run, assemble
+from pg_transfer.running.transfer import score_before
 from pg_transfer.training.weights import LAST
 from tasks.shapes import SPLITS
 from tests.killed_runs import difference, left_in_training
@@ -63,6 +65,30 @@ def test_a_validation_that_was_cut_short_is_made_up_for(step: int, tmp_path: Pat
     go_on(started(tmp_path / "broken", "checkpoint_minutes=60"))
     found = difference(*(left_in_training(tmp_path / run) for run in ("whole", "broken")))
     assert not found
+
+
+class PowerCut(Callback):
+    """Ends the run behind everything else that happens after its first update."""
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.global_step == 1:
+            raise RuntimeError("power cut")
+
+
+def test_the_first_update_is_logged_beside_the_scores_before_it(tmp_path: Path) -> None:
+    """Which have the same number; a checkpoint is saved before the update is logged."""
+    options = ["checkpoint_minutes=0", "validations=1", "trainer.log_every_n_steps=1"]
+    run = started(tmp_path, *options)
+    score_before(run, is_done=False)
+    run.trainer.callbacks.append(PowerCut())  # type: ignore[attr-defined]
+    with pytest.raises(RuntimeError, match="power cut"):
+        go_on(run)
+    go_on(started(tmp_path, *options))
+    with (tmp_path / "metrics.csv").open(newline="") as file:
+        steps = [int(row["step"]) for row in csv.DictReader(file) if row["loss"]]
+    assert steps == list(range(6))
 
 
 def test_answers_of_earlier_weights_do_not_stay(tmp_path: Path) -> None:

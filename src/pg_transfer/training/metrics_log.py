@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ class MetricsLog(Logger):
 
     Attributes:
         rows: in the file.
-        step: of the last of them, counted from 0; -1 if there is none.
+        step: the last update that has a row, counted from 0; -1 if none has.
 
     Args:
         folder: of the run.
@@ -80,7 +80,7 @@ class MetricsLog(Logger):
         csv.DictWriter(text, self._columns).writerow(row)
         with self.path.open("a", newline="", encoding="utf-8") as file:
             file.write(text.getvalue())
-        self.rows, self.step = self.rows + 1, row["step"]
+        self._count([row])
 
     def cut(self, rows: int, more: Mapping[str, Any] | None) -> None:
         """Forgets what comes after the first `rows`, as it is going to be repeated, and adds one.
@@ -135,7 +135,16 @@ class MetricsLog(Logger):
         writer.writeheader()
         writer.writerows(rows)
         write_whole(self.path, [text.getvalue()])
-        self.rows, self.step = len(rows), int(rows[-1]["step"])
+        self.rows, self.step = 0, -1
+        self._count(rows)
+
+    def _count(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        for row in rows:
+            self.rows += 1
+            # What is scored has a slash in its name, and rows of its own; those of the weights to
+            # start from have the number of the first update.
+            if not any("/" in name and value not in ("", None) for name, value in row.items()):
+                self.step = int(row["step"])
 
 
 class KeepLog(Callback):
@@ -173,6 +182,5 @@ class KeepLog(Callback):
         is_due = trainer.global_step % trainer.log_every_n_steps == 0  # type: ignore[attr-defined]
         if not is_due or self.file.step >= step:
             return None
-        # What is scored has a slash in its name, and rows of its own.
         logged = {k: float(v) for k, v in trainer.logged_metrics.items() if "/" not in k}
         return {**logged, "epoch": trainer.current_epoch, "step": step}
