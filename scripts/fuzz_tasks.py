@@ -16,6 +16,7 @@ from scripts.fuzz_own_data import as_lines, from_lines
 from tasks.ai2d import AI2D
 from tasks.aokvqa import MultipleChoice
 from tasks.chartqa import ChartQA
+from tasks.coco35l import COCO35L
 from tasks.coco_captions import CocoCaptions
 from tasks.gqa import GQA
 from tasks.nlvr2 import NLVR2
@@ -104,6 +105,13 @@ TASKS = {
     "captions": task_reader(official_captions, "captions_train2014.json", CocoCaptions, ("train",)),
     "nocaps": task_reader(
         data_sets.coco, "nocaps/nocaps_val_4500_captions.json", CocoCaptions, ("nocaps/val",)
+    ),
+    "translations": task_reader(
+        data_sets.coco35l, "coco_mt_dev.jsonl", COCO35L, ("dev",), (from_lines, as_lines)
+    ),
+    "xm3600": task_reader(
+        data_sets.coco35l, "xm3600/captions.jsonl", COCO35L, ("xm3600/test",),
+        (from_lines, as_lines),
     ),
     "textcaps": task_reader(data_sets.textcaps, "TextCaps_0.1_val.json", TextCaps, ("val",)),
     "figures": task_reader(

@@ -23,6 +23,8 @@ from pg_transfer.running.settings import (
 )
 from pg_transfer.segmentation.codec import load_codec
 from pg_transfer.task import Task
+from pg_transfer.training.recipe import read_recipe
+from tasks.coco35l import COCO35L
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -31,6 +33,9 @@ CONF = Path(__file__).parents[1] / "conf"
 PUBLISHED = {
     ("coco_captions", 224): (1e-5, 1e-6, 5, 256, 0.0, 0.0, 32, False),
     ("coco_captions", 448): (1e-5, 1e-6, 5, 256, 0.0, 0.0, 32, False),
+    # 5 times 566,435 examples, of 3,965,045
+    ("coco35l", 224): (1e-5, 1e-6, 5 / 7, 256, 0.0, 0.0, 32, False),
+    ("coco35l", 448): (1e-5, 1e-6, 5 / 7, 256, 0.0, 0.0, 32, False),
     ("textvqa", 224): (3e-6, 0.0, 5, 256, 0.0, 0.0, 32, False),
     ("textvqa", 448): (3e-6, 3e-7, 10, 256, 0.0, 0.0, 32, False),
     ("textvqa", 896): (3e-6, 0.0, 10, 256, 0.0, 0.0, 32, False),
@@ -102,7 +107,10 @@ PROCEDURES = {
         (False, False, 1), ("train_balanced+val_balanced", ["testdev_balanced", "xgqa"]),
         ("train_balanced", ["val_balanced"]),
     ),
-    "tallyqa": ((True, True, 1), ("train", ["test"]), ("train[:-5%]", ["train[-5%:]"])),
+    "tallyqa": (
+        (True, True, 1), ("train", ["test", "countbenchqa/huggingface"]),
+        ("train[:-5%]", ["train[-5%:]"]),
+    ),
     "vizwizvqa": ((True, False, 1), ("train+val", ["test"]), ("train", ["val"])),
     "ocrvqa": (
         (True, True, 1), ("train+val", ["test"]), ("train+val[20000:]", ["val[:20000]"]),
@@ -141,6 +149,7 @@ PROMPTS = {
     "Question: {question}\nContext: {hint}\nOptions: {choices}\nAnswer:": "science_qa",
     "{question}": "docvqa chartqa",
     "{expression}": "refcoco shapes",
+    "caption {lang}": "coco35l",
     "caption en": "coco_captions textcaps scicap screen2words widgetcap",
 }  # fmt: skip
 
@@ -208,6 +217,18 @@ def test_refcoco_starts_from_the_checkpoint_of_its_resolution() -> None:
         "refcoco/val", "refcoco/testA", "refcoco/testB", "refcoco+/val", "refcoco+/testA",
         "refcoco+/testB", "refcocog/val", "refcocog/test",
     ]  # fmt: skip
+
+
+def test_coco35l_is_watched_in_seven_languages_and_scored_in_all() -> None:
+    config = composed("task=coco35l")
+    assert (config.antialias.train, config.antialias.evaluate, config.beams) == (False, False, 1)
+    assert (config.splits.train, list(config.splits.report)) == ("train", ["dev"])
+    assert list(config.splits.optional) == ["xm3600/test"]
+    # big_vision configs/proj/paligemma/transfers/coco35l.py, LANGUAGES_SUBSET
+    watched = "+".join(f"dev/{one}" for one in ("ar", "bn", "en", "id", "sw", "tr", "zh"))
+    assert config.splits.validate == watched
+    recipe = read_recipe(OmegaConf.to_container(config.recipe, resolve=True))  # type: ignore[arg-type]
+    assert recipe.steps(COCO35L.sizes[config.splits.train]) == round(5 * 566_435 / 256)
 
 
 def test_one_line_of_a_recipe_can_be_overridden() -> None:

@@ -66,6 +66,7 @@ ALLOWED = {
     "process.replacing": "",
     "process.secrecy": "",
     "process.shortage": "",
+    "process.slow_reading": "process.console",
     "process.stopping": "",
     "process.whole_files": "process.replacing",
     "training": (
@@ -101,9 +102,9 @@ ALLOWED = {
     "running": "",
     "running.additions": "",
     "running.assemble": (
-        "task data.release data.splits model process.console process.launching process.stopping "
-        "reporting.answers training running.judging running.parts running.settings "
-        "running.watchers"
+        "task data.json_records data.release data.splits model process.console process.launching "
+        "process.slow_reading process.stopping reporting.answers training running.judging "
+        "running.parts running.settings running.watchers"
     ),
     "running.choices": "",
     "running.claim": "process.locking process.processes",
@@ -131,8 +132,9 @@ ALLOWED = {
     ),
     "running.watchers": "text process.stopping training display tracking running.parts",
     "check": (
-        "task project data.release data.splits text reporting.answers checking process.console "
-        "process.whole_files running.additions running.mixing running.parts running.settings"
+        "task project data.json_records data.release data.splits text reporting.answers checking "
+        "process.console process.slow_reading process.whole_files running.additions "
+        "running.mixing running.parts running.settings"
     ),
     "command": "project",
     "consolidate": "process.console training",
@@ -142,8 +144,8 @@ ALLOWED = {
         "sources.run_settings"
     ),
     "plan": (
-        "task project data.splits process.console planning sources.run_settings running.settings "
-        "running.task_settings check"
+        "task project data.json_records data.splits process.console process.slow_reading planning "
+        "sources.run_settings running.settings running.task_settings check"
     ),
     "predict": (
         "model process.console process.stopping answering sources.models sources.run_settings"

@@ -23,6 +23,7 @@ from pg_transfer.checking.files import Seen, look_at_all
 from pg_transfer.checking.findings import Findings, files_of
 from pg_transfer.checking.labels import write_labels
 from pg_transfer.checking.texts import drawn_targets, measure_prompts, measure_targets
+from pg_transfer.data.json_records import progress_told
 from pg_transfer.data.release import all_faults_wanted, missing_images_allowed
 from pg_transfer.data.splits import Splits
 from pg_transfer.process.console import (
@@ -34,6 +35,7 @@ from pg_transfer.process.console import (
     say,
     user_message,
 )
+from pg_transfer.process.slow_reading import SlowReading
 from pg_transfer.process.whole_files import write_whole
 from pg_transfer.project import CONF, ROOT
 from pg_transfer.reporting.answers import file_name
@@ -60,7 +62,11 @@ def check(options: argparse.Namespace) -> None:
     quiet_libraries()
     config = composed(options.settings)
     found = Findings()
-    with missing_images_allowed() as missing, all_faults_wanted() as faults:
+    with (
+        missing_images_allowed() as missing,
+        all_faults_wanted() as faults,
+        progress_told(SlowReading()),
+    ):
         try:
             task = build_task(config)
         except (ValueError, InstantiationException) as error:

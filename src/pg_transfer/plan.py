@@ -21,8 +21,10 @@ from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.check import composed
+from pg_transfer.data.json_records import progress_told
 from pg_transfer.data.splits import Splits
 from pg_transfer.process.console import CONSOLE, facts_table, quiet_libraries, reports_errors, say
+from pg_transfer.process.slow_reading import SlowReading
 from pg_transfer.project import ROOT
 from pg_transfer.sources.run_settings import read_run_settings
 from pg_transfer.task import Task
@@ -107,7 +109,8 @@ def updates_of(config: DictConfig, recipe: Any, asked: int | None) -> tuple[int 
     require_fitting(OmegaConf.to_container(config.task, resolve=True))
     try:
         task: Task = instantiate(config.task)
-        count = len(Splits(task).examples(split))
+        with progress_told(SlowReading()):
+            count = len(Splits(task).examples(split))
         return recipe.steps(count), f"{count:,} examples of {split!r}"
     except (FileNotFoundError, InstantiationException) as error:
         cause = error.__cause__ if isinstance(error, InstantiationException) else error

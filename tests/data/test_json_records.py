@@ -13,6 +13,7 @@ from pg_transfer.data.json_records import (
     each_line,
     each_named_record,
     each_record,
+    progress_told,
     read_records,
 )
 
@@ -129,3 +130,18 @@ def test_lines_that_are_no_records_are_named(tmp_path: Path, line: str, complain
     path.write_text(json.dumps(ROWS[0]) + "\n\n" + line)
     with pytest.raises(ValueError, match=f"some.json, line 3: {complaint}"):
         list(each_line(path))
+
+
+def test_how_far_a_file_of_lines_is_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_records, "TOLD_LINES", 2)
+    path = tmp_path / "some.json"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS * 2))
+    told: list[tuple[Path, int, int]] = []
+    with progress_told(lambda *what: told.append(what)):
+        assert len(list(each_line(path))) == 2 * len(ROWS)
+    assert len(told) == len(ROWS)
+    assert {(what[0], what[2]) for what in told} == {(path, path.stat().st_size)}
+    list(each_line(path))
+    assert len(told) == len(ROWS)

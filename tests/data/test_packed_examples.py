@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pg_transfer.data.packed_examples import (
     Chosen,
+    Gathered,
     Joined,
     Lists,
     PackedExamples,
@@ -91,3 +92,24 @@ def test_sums_and_slices(parts: list[list[int]], data: st.DataObject) -> None:
 @given(st.lists(st.lists(st.text(max_size=3), max_size=3).map(tuple), max_size=8))
 def test_lists_come_back_as_they_were(lists: list[tuple[str, ...]]) -> None:
     assert list(pickle.loads(pickle.dumps(Lists(lists)))) == lists
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.text(max_size=3))))
+def test_texts_are_gathered_by_their_numbers(given: list[tuple[int, str]]) -> None:
+    ours = Gathered()
+    for number, text in given:
+        ours.append(number, text)
+    count = max((number for number, _ in given), default=-1) + 1
+    expected = [tuple(text for number, text in given if number == row) for row in range(count)]
+    assert list(ours) == expected
+    assert list(pickle.loads(pickle.dumps(ours))) == expected
+    empty = [row for row in range(6) if row not in {number for number, _ in given}]
+    assert ours.first_empty(6) == (empty[0] if empty else None)
+    ours.append(count, "late")
+    assert ours[count] == ("late",)
+
+
+def test_nothing_is_gathered_of_nothing() -> None:
+    ours = Gathered()
+    assert (list(ours), len(ours), ours.first_empty(0)) == ([], 0, None)
+    assert ours.first_empty(2) == 0

@@ -1,6 +1,6 @@
 """Small whole data sets in the published formats, for tests that then break them."""
 
-from tests.data_sets.captions import coco, scicap, screens, textcaps
+from tests.data_sets.captions import coco, coco35l, scicap, screens, textcaps
 from tests.data_sets.choices import ai2d, nlvr2, science_qa
 from tests.data_sets.coco_questions import aokvqa, vqav2
 from tests.data_sets.questions import gqa, rsvqa_hr, rsvqa_lr, tallyqa, vizwizvqa
@@ -13,6 +13,7 @@ __all__ = [
     "aokvqa",
     "chartqa",
     "coco",
+    "coco35l",
     "gqa",
     "infovqa",
     "nlvr2",

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.data_sets.writing import SIZE, write_image, write_json
+from tests.data_sets.writing import SIZE, write_image, write_json, write_lines
+
+TRANSLATED = (
+    "ar", "bn", "cs", "da", "de", "el", "es", "fa", "fi", "fil", "fr", "he", "hi", "hr", "hu",
+    "id", "it", "ja", "ko", "mi", "nl", "no", "pl", "pt", "ro", "ru", "sv", "sw", "te", "th",
+    "tr", "uk", "vi", "zh",
+)  # fmt: skip
 
 
 def coco(root: Path) -> Path:
@@ -25,6 +31,34 @@ def coco(root: Path) -> Path:
     annotations = [{"id": 0, "image_id": 0, "caption": "A baby."}]
     content = {"images": [image], "annotations": annotations}
     write_json(root / "nocaps/nocaps_val_4500_captions.json", content)
+    return root
+
+
+def coco35l(root: Path, *, images: int = 2) -> Path:
+    """COCO-35L with `images` of two captions in `train` and in `dev`; and XM3600 with as many."""
+    for number, (part, folder) in enumerate((("train", "train2014"), ("dev", "val2014"))):
+        records = []
+        for place in range(images):
+            image = 10 * number + place
+            write_image(root / folder / f"COCO_{folder}_{image:012d}.jpg", seed=image)
+            records += [
+                {"image_id": f"{image}_{caption}", "caption_tokenized": f"a dog {caption} .",
+                 "src_lang": "en", "trg_lang": language,
+                 "translation_tokenized": f"{language} dog {image} {caption} .",
+                 "backtranslation_tokenized": "a dog ."}
+                for caption in (1, 2) for language in TRANSLATED
+            ]  # fmt: skip
+        write_lines(root / f"coco_mt_{part}.jsonl", records)
+    records = []
+    for place in range(images):
+        key = f"000411001ff7dd4{place}"
+        write_image(root / "xm3600/images" / f"{key}.jpg", seed=100 + place)
+        texts = {
+            language: {"caption": [f"A {language} cat {place}."], "caption/tokenized": []}
+            for language in ("en", "quz", *TRANSLATED)
+        }
+        records.append({"image/key": key, "image/locale": "quz", **texts})
+    write_lines(root / "xm3600/captions.jsonl", records)
     return root
 
 

@@ -21,6 +21,7 @@ from tests.faults.making import (
     screen_without_widgets,
     silent_image,
     textvqa,
+    translated,
     with_file,
 )
 
@@ -250,6 +251,22 @@ ANNOTATIONS = [
         ("task=refcoco",),
         "data/refcoco/refcoco/instances.json, annotation 100 of ref_id 0: missing. The "
         "published file is not like that: unzip it again.",
+    ),
+    Fault(
+        "a translation into a language that is none of the benchmark's",
+        translated(lambda lines: [*lines, lines[0].replace('"ar"', '"tlh"')]),
+        ("task=coco35l",),
+        "data/coco35l/coco_mt_train.jsonl, image_id '0_1': its trg_lang is 'tlh', none of ar, bn, "
+        "cs, da, de, el, es, fa, fi, fil, fr, he, hi, hr, hu, id, it, ja, ko, mi, nl, no, pl, pt, "
+        "ro, ru, sv, sw, te, th, tr, uk, vi, zh. The published file is not like that: download it "
+        "again.",
+    ),
+    Fault(
+        "translations that end early, at the end of a line",
+        translated(lambda lines: lines[:90]),
+        ("task=coco35l",),
+        "data/coco35l/coco_mt_train.jsonl, image_id 1_...: no caption in pl. The published file is "
+        "not like that: download it again.",
     ),
     Fault(
         "an image without a caption",

@@ -135,6 +135,16 @@ def published(name: str, write: Callable[[Path], Path], change: Callable[[Path],
     return lambda folder: change(write(folder / "data" / name))
 
 
+def translated(change: Callable[[list[str]], list[str]]) -> Make:
+    """COCO-35L whose training translations, lines of a file, are others."""
+
+    def make(root: Path) -> None:
+        path = root / "coco_mt_train.jsonl"
+        path.write_text("\n".join(change(path.read_text().splitlines())))
+
+    return published("coco35l", data_sets.coco35l, make)
+
+
 def silent_image(root: Path) -> None:
     def change(content: dict[str, Any]) -> None:
         for row in content["data"][:2]:

@@ -23,10 +23,10 @@ ELSEWHERE = {"vqav2": {"mmvp", "objaverse_multiview"}}
 # 896 px. SciCap's BLEU-4 is 0.192 / 0.211 there.
 README = {
     "coco_captions": {"val CIDEr": "141.92 144.60", "nocaps/val CIDEr": "121.72 123.58"},
-    "coco_35l": {
-        "dev CIDEr/en": "139.2 141.2", "dev CIDEr/avg-34": "115.8 118.0",
-        "dev CIDEr/avg": "116.4 118.6", "xm3600/test CIDEr/en": "78.1 80.0",
-        "xm3600/test CIDEr/avg-35": "41.3 41.9", "xm3600/test CIDEr/avg": "42.4 42.9",
+    "coco35l": {
+        "dev CIDEr_en": "139.2 141.2", "dev CIDEr_average_34": "115.8 118.0",
+        "dev CIDEr_average": "116.4 118.6", "xm3600/test CIDEr_en": "78.1 80.0",
+        "xm3600/test CIDEr_average_35": "41.3 41.9", "xm3600/test CIDEr_average": "42.4 42.9",
     },
     "textcaps": {"val CIDEr": "127.48 153.94"},
     "scicap": {"test CIDEr": "162.25 181.49", "test Bleu_4": "19.2 21.1"},

@@ -20,6 +20,10 @@ FILE_FOLDERS = ("", "annotations", "questions")
 IMAGE_FOLDERS = ("", "images")
 
 FETCH = "Unzip {part}.zip of https://cocodataset.org there, as a folder {part}."
+FETCH_BOTH = (
+    "Unzip train2014.zip and val2014.zip of https://cocodataset.org there, as folders train2014 "
+    "and val2014."
+)
 
 
 class CocoQuestionTask(QuestionTask):
@@ -65,6 +69,24 @@ def find_coco_images(numbers: Sequence[int], part: str, places: Sequence[Path]) 
         {number: [form.format(number) for form in forms] for number in numbers},
         [place / folder for place in places for folder in parts],
         fetch=FETCH.format(part=part),
+    )
+
+
+def find_annotated_images(numbers: Sequence[int], places: Sequence[Path]) -> dict[int, Path]:
+    """For each number its image, where Karpathy's splits mix those of train2014 and val2014.
+
+    Args:
+        numbers: COCO's own, of images.
+        places: where the folders of COCO's parts may lie.
+
+    Raises:
+        FileNotFoundError: some are in none of them.
+    """
+    forms = list(dict.fromkeys(map(_file_form, ANNOTATED)))
+    return find_images(
+        {number: [form.format(number) for form in forms] for number in numbers},
+        [place / folder for place in places for folder in ANNOTATED],
+        fetch=FETCH_BOTH,
     )
 
 

@@ -1,6 +1,7 @@
 """The records of published JSON files, whole or one at a time.
 
-A million of them together take gigabytes, and little of each is wanted.
+A million of them together take gigabytes, and little of each is wanted. Twenty million lines take
+minutes, of which `progress_told` tells.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
@@ -16,10 +19,27 @@ from pg_transfer.data.release import fault
 PIECE = 2**22
 """Characters that are read at once; a longer record takes several times as many."""
 
+TOLD_LINES = 10_000
+"""So many lines are read between two words on how far it has come."""
+
 Record = dict[str, Any]
+Tell = Callable[[Path, int, int], None]
+"""What is told of a file that is read: how many of its bytes are, and how many it has."""
+
 Found = TypeVar("Found")
 
 _SPACE = re.compile(r"\s*")
+_TELL: ContextVar[Tell | None] = ContextVar("_TELL", default=None)
+
+
+@contextmanager
+def progress_told(tell: Tell) -> Iterator[None]:
+    """Within it `tell` is called now and then while a file of many lines is read."""
+    token = _TELL.set(tell)
+    try:
+        yield
+    finally:
+        _TELL.reset(token)
 
 
 def read_records(path: Path, *lists: str) -> Record:
@@ -84,8 +104,11 @@ def each_line(path: Path) -> Iterator[Record]:
     Raises:
         ValueError: a line is cut short, no JSON, or no object; perhaps after some records.
     """
+    tell, size = _TELL.get(), path.stat().st_size
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
+            if tell is not None and number % TOLD_LINES == 0:
+                tell(path, file.tell(), size)
             if not line.strip():
                 continue
             try:

@@ -12,8 +12,10 @@ from abc import abstractmethod
 from array import array
 from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any, Generic, TypeVar, overload
+
+import numpy as np
 
 from pg_transfer.task import Example, Image
 
@@ -124,6 +126,44 @@ class Lists(Computed[tuple[Value, ...]], Generic[Value]):
         return tuple(self._values[start : self._ends[row]])
 
 
+class Gathered(Computed[tuple[str, ...]]):
+    """Lists of texts that come in any order, each with the number of its list.
+
+    It is read once all are there: texts are put in order by the first look at them.
+    """
+
+    def __init__(self) -> None:
+        self._texts, self._numbers = Texts(), array("i")
+        self._order, self._ends = array("i"), array("i")
+
+    def append(self, number: int, text: str) -> None:
+        """Adds a text to the end of the list of that number."""
+        self._numbers.append(number)
+        self._texts.append(text)
+
+    def __len__(self) -> int:
+        self._put_in_order()
+        return len(self._ends)
+
+    def at(self, row: int) -> tuple[str, ...]:
+        """The list of that number, a new tuple each time; one without texts is empty."""
+        self._put_in_order()
+        start = self._ends[row - 1] if row else 0
+        return tuple(map(self._texts.at, self._order[start : self._ends[row]]))
+
+    def first_empty(self, count: int) -> int | None:
+        """The first number below `count` whose list has no text; None if there is none."""
+        counts = np.bincount(np.frombuffer(self._numbers, np.intc), minlength=count)
+        return int(counts.argmin()) if count and not counts.min() else None
+
+    def _put_in_order(self) -> None:
+        if len(self._order) != len(self._numbers):
+            numbers = np.frombuffer(self._numbers, np.intc)
+            order = np.argsort(numbers, kind="stable").astype(np.intc)
+            self._order = array("i", order.tobytes())
+            self._ends = array("i", np.bincount(numbers).cumsum().astype(np.intc).tobytes())
+
+
 class PackedExamples(Computed[Example]):
     """Examples by their attributes, of each as many as there are examples."""
 
@@ -179,3 +219,6 @@ class Joined(Computed[T]):
         """The element in that row, counted from the first of the first part."""
         part = bisect_right(self._ends, row)
         return self._parts[part][row - (self._ends[part - 1] if part else 0)]
+
+    def __iter__(self) -> Iterator[T]:
+        return chain.from_iterable(self._parts)

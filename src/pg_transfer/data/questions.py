@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from functools import cached_property
 from pathlib import Path
 from string import ascii_lowercase, ascii_uppercase
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from pg_transfer.data.packed_examples import Lists, PackedExamples, Repeated, Texts
 from pg_transfer.data.release import fault, field, refuse_repeated, tried
@@ -15,7 +15,7 @@ from pg_transfer.data.splits import select
 from pg_transfer.task import Answer, Example, Image, Scores, Task
 
 Record = Mapping[str, Any]
-
+Made = TypeVar("Made")
 
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
@@ -124,14 +124,7 @@ def read_questions(
         ValueError: a record cannot be, which the error names, or an id comes twice. While all
             faults are wanted (`release.all_faults_wanted`), such records are left out.
     """
-
-    def made(record: Record) -> Question:
-        try:
-            return make(record)
-        except (TypeError, ValueError) as error:
-            name = f"{id_field} {record[id_field]!r}" if id_field in record else f"{record!r:.80}"
-            raise fault(path, name, str(error)) from error
-
+    made = naming_faults(path, make, id_field=id_field)
     ids: list[Hashable] = []
     for record in records:
         question = tried(made, record)
@@ -139,6 +132,21 @@ def read_questions(
             ids.append(record.get(id_field, question.id))
             yield question
     refuse_repeated(path, id_field, ids)
+
+
+def naming_faults(
+    path: Path, make: Callable[[Record], Made], *, id_field: str
+) -> Callable[[Record], Made]:
+    """`make`, of which every TypeError or ValueError becomes one that names file and record."""
+
+    def made(record: Record) -> Made:
+        try:
+            return make(record)
+        except (TypeError, ValueError) as error:
+            name = f"{id_field} {record[id_field]!r}" if id_field in record else f"{record!r:.80}"
+            raise fault(path, name, str(error)) from error
+
+    return made
 
 
 def text_of(record: Record, name: str) -> str:

@@ -12,7 +12,8 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 INSTALLED = (
     "DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial Unicode.ttf",
     "Arial.ttf", "arial.ttf", "NotoSansCJK-Regular.ttc", "PingFang.ttc", "msyh.ttc",
-    "NotoSansBengali-Regular.ttf", "Nirmala.ttf",
+    "NotoSansBengali-Regular.ttf", "NotoSansDevanagari-Regular.ttf", "NotoSansTelugu-Regular.ttf",
+    "NotoSansThai-Regular.ttf", "Nirmala.ttf", "LeelawUI.ttf",
 )  # fmt: skip
 """That machines may have, where Pillow looks for fonts: those of many scripts first."""
 

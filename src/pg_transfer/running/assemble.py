@@ -12,11 +12,13 @@ from pathlib import Path
 from lightning.pytorch import Trainer
 from omegaconf import DictConfig, OmegaConf
 
+from pg_transfer.data.json_records import progress_told
 from pg_transfer.data.release import missing_images_allowed
 from pg_transfer.data.splits import choose_reported, remarks_on
 from pg_transfer.model.decoding import Decoding
 from pg_transfer.process.console import say
 from pg_transfer.process.launching import hear_while_meeting, require_processes
+from pg_transfer.process.slow_reading import SlowReading
 from pg_transfer.process.stopping import Requests
 from pg_transfer.reporting.answers import read_answers
 from pg_transfer.running.judging import learnt_by_heart
@@ -122,7 +124,8 @@ def assemble(
         FileNotFoundError: data, weights or the tokenizer are not where the settings say.
     """
     skips = config.get("on_error") == "skip"  # runs of earlier versions do not have it
-    with missing_images_allowed() if skips else nullcontext():
+    allowed = missing_images_allowed() if skips else nullcontext()
+    with allowed, progress_told(SlowReading()):
         return _assemble(config, folder, checkpoint, is_weightless, requests)
 
 
