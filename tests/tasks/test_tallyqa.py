@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from pg_transfer.data.images import StoredImage
+from pg_transfer.data.splits import Splits, choose_reported, remarks_on
 from pg_transfer.task import Answer, Draw, Example, pieces_of
-from tasks.tallyqa import TallyQA
+from tasks.tallyqa import COUNTBENCH, TallyQA
 from tests.data_sets import write_image, write_json
 
 TRAIN = [
@@ -125,10 +129,104 @@ def test_files_of_another_form_are_named(root: Path) -> None:
 
 
 def test_missing_files_and_images_are_named_with_their_source(root: Path) -> None:
-    with pytest.raises(ValueError, match="TallyQA has no split 'val'; there are train, test"):
+    with pytest.raises(ValueError, match="TallyQA has no split 'val'; there are train, test, c"):
         TallyQA(root).examples("val")
     with pytest.raises(FileNotFoundError, match=r"no train\.json in .*\n.*TallyQA_dataset"):
         TallyQA(root / "elsewhere").examples("train")
     (root / "VG_100K_2" / "2410408.jpg").unlink()
     with pytest.raises(FileNotFoundError, match=r"1 of 1 images .*2410408\.jpg\.\n.*images2\.zip"):
         TallyQA(root).examples("test")
+
+
+def written(folder: Path, modes: list[str], **changed: list[Any]) -> Path:
+    """CountBenchQA's Parquet file, of images of these modes."""
+    datasets = pytest.importorskip("datasets")
+    images = []
+    for number, mode in enumerate(modes):
+        file = BytesIO()
+        Image.new("RGB", (30, 20), (10 * number, 0, 200)).convert(mode).save(file, "PNG")
+        images.append({"bytes": file.getvalue(), "path": None})
+    columns: dict[str, list[Any]] = {
+        "image": images,
+        "text": ["two dogs"] * len(modes),
+        "question": [f"How many dogs are there on picture {n}?" for n in range(len(modes))],
+        "number": [n + 2 for n in range(len(modes))],
+    }
+    found = datasets.Dataset.from_dict(columns | changed)
+    if isinstance(found[0]["image"], dict):
+        found = found.cast_column("image", datasets.Image())
+    folder.mkdir(parents=True, exist_ok=True)
+    found.to_parquet(str(folder / "test-00000-of-00001.parquet"))
+    return folder
+
+
+@pytest.fixture
+def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `datasets` keeps goes with the test."""
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("no_cache")
+def test_countbenchqa_is_read_from_its_parquet_file(root: Path) -> None:
+    written(root / "countbenchqa" / "data", ["RGB", "L", "RGBA", "P"])
+    task = TallyQA(root)
+    first, second = task.examples(COUNTBENCH)
+    # The paper's data are without what is an array of two dimensions: grey, and palettes.
+    assert [one.id for one in (first, second)] == ["1", "3"]
+    assert second.prefix == "answer en How many dogs are there on picture 2?"
+    assert isinstance(second.image, StoredImage)
+    assert (second.suffixes, second.image()[0, 0].tolist()) == (("4",), [20, 0, 200])
+    scores = task.score([said(first, "Two"), said(second, "5")])
+    assert scores.metrics == {"accuracy": 50}
+    assert scores.remarks == [
+        "2 grey image(s) of CountBenchQA are left out, as in the paper's data"
+    ]
+    # The published split has 490.
+    splits = Splits(task)
+    assert f"{COUNTBENCH} has 2 examples, and in the paper 490" in remarks_on(
+        splits, [COUNTBENCH], train="train"
+    )
+
+
+def test_countbenchqa_may_be_missing(root: Path) -> None:
+    chosen, remarks = choose_reported(Splits(TallyQA(root)), ["test"], optional=[COUNTBENCH])
+    assert chosen == ["test"]
+    (remark,) = remarks
+    assert remark.startswith(f"{COUNTBENCH} is not scored: there is no .parquet in ")
+    assert "https://huggingface.co/datasets/vikhyatk/CountBenchQA" in remark
+
+
+@pytest.mark.usefixtures("no_cache")
+@pytest.mark.parametrize(
+    ("column", "values", "complaint"),
+    [
+        ("number", [2, -1], "its number is -1, no count"),
+        ("number", [2, None], "its number is None, no count"),
+        ("question", ["How many?", " "], "its question is empty"),
+        ("image", ["a.jpg", "b.jpg"], "its image is 'a.jpg', none that is stored there"),
+        (
+            "image",
+            [{"bytes": b"no image", "path": None}] * 2,
+            "row 1, image: cannot be read as an image",
+        ),
+    ],
+)
+def test_rows_of_countbenchqa_that_cannot_be_are_named(
+    root: Path, column: str, values: list[Any], complaint: str
+) -> None:
+    written(root / "countbenchqa", ["RGB", "RGB"], **{column: values})
+    with pytest.raises(ValueError, match=rf"00001\.parquet, row [12]: {complaint}"):
+        TallyQA(root).examples(COUNTBENCH)
+
+
+def test_a_parquet_file_that_is_none_or_not_alone_is_named(root: Path) -> None:
+    pytest.importorskip("datasets")
+    (root / "other").mkdir()
+    (root / "other/a.parquet").write_bytes(b"PAR1")
+    task = TallyQA(root, countbenchqa=root / "other")
+    with pytest.raises(ValueError, match=r"a\.parquet: cannot be read as a Parquet file"):
+        task.examples(COUNTBENCH)
+    (root / "other/b.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ValueError, match=r"CountBenchQA is one file, and here are .*b\.parquet"):
+        task.examples(COUNTBENCH)
