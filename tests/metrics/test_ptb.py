@@ -6,6 +6,7 @@ import json
 import re
 import runpy
 import shutil
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,9 +19,11 @@ from pg_transfer.metrics.ptb.automaton import Automaton
 from pg_transfer.metrics.ptb.characters import UNKNOWN, kinds
 from pg_transfer.metrics.ptb.tokenizer import tokenize
 
-RECORDING = Path(__file__).parent / "recorded" / "ptb.json"
+RECORDED_IN = Path(__file__).parent / "recorded"
+RECORDING, LANGUAGES_RECORDING = RECORDED_IN / "ptb.json", RECORDED_IN / "ptb_languages.json"
 SCRIPT = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "record_ptb.py"))
 captions: Callable[[int, int], list[str]] = SCRIPT["captions"]
+captions_of_languages: Callable[[int, int], list[str]] = SCRIPT["captions_of_languages"]
 
 
 @pytest.fixture
@@ -36,14 +39,34 @@ def differences(texts: Sequence[str], expected: Sequence[str]) -> list[tuple[str
     return [row for row in rows if row[1] != row[2]]
 
 
-def test_equals_what_was_recorded() -> None:
-    texts, expected = zip(*json.loads(RECORDING.read_text(encoding="utf-8")), strict=True)
-    assert len(texts) == 2400
+@pytest.mark.parametrize(("path", "count"), [(RECORDING, 2400), (LANGUAGES_RECORDING, 600)])
+def test_equals_what_was_recorded(path: Path, count: int) -> None:
+    texts, expected = zip(*json.loads(path.read_text(encoding="utf-8")), strict=True)
+    assert len(texts) == count
     assert differences(texts, expected) == []
 
 
+def test_what_was_recorded_has_the_scripts_of_all_languages() -> None:
+    recorded = [text for text, _ in json.loads(LANGUAGES_RECORDING.read_text(encoding="utf-8"))]
+    assert recorded[:43] == captions_of_languages(0, 43)  # those that are written out
+    scripts = {unicodedata.name(letter, "").split(" ")[0] for text in recorded for letter in text}
+    assert scripts >= {
+        "ARABIC", "BENGALI", "CJK", "CYRILLIC", "DEVANAGARI", "FULLWIDTH", "GREEK", "HANGUL",
+        "HEBREW", "HIRAGANA", "KATAKANA", "LATIN", "TELUGU", "THAI", "COMBINING", "ZERO",
+    }  # fmt: skip
+
+
 def test_equals_java(java_tokens: Callable) -> None:
-    texts = captions(1, 6000)
+    for texts in (captions(1, 6000), captions_of_languages(1, 6000)):
+        assert differences(texts, java_tokens(texts)) == []
+
+
+@pytest.mark.slow
+def test_ends_of_words_equal_java_beside_every_letter(java_tokens: Callable) -> None:
+    # Whether a capital sigma ends a word follows from what Java takes for letters and marks.
+    characters = [chr(code) for code in range(0x80, 0x10000) if not 0xD800 <= code < 0xE000]
+    beside = [one for one in characters if not one.isspace()]
+    texts = [f"aΣ{one} a{one}Σ aΣ{one}b {one}Σ" for one in beside]
     assert differences(texts, java_tokens(texts)) == []
 
 

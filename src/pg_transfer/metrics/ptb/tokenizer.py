@@ -7,6 +7,7 @@ lower-case and cut all captions as one text, one on a line, and then removes pun
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
 
@@ -21,11 +22,9 @@ _PUNCTUATION = frozenset(
 )  # fmt: skip
 _LINE_ENDS = re.compile("[\n\r\v\f\u2028\u2029]")
 _BEYOND_16_BITS = re.compile("[\U00010000-\U0010ffff]")
-# How far Java looks around a capital sigma to see whether it ends a word.
-_LETTER, _MARK = r"[^\W\d_\u3041-\u30ff\u3400-\u9fff]", "[\u0300-\u036f]"
-_GREEK_WORD = re.compile(
-    rf"""(\d|{_LETTER}|{_MARK}|(?<=\d)[.,'"](?=\d)"""
-    rf"""|(?<={_LETTER}|{_MARK})[-.'"_\xad\u2010-\u2015](?={_LETTER}))+"""
+# Modifier letters that Java takes for small ones, and numbers like them.
+_LIKE_SMALL = re.compile(
+    "[\u02b0-\u02b8\u02c0-\u02c1\u02e0-\u02e4\u0345\u037a\u1d2c-\u1d61\u2160-\u217f\u24b0-\u24e9]"
 )
 
 
@@ -91,7 +90,23 @@ def _parts(number: int) -> tuple[Automaton, Automaton]:
 
 def _lower(token: str) -> str:
     """As Java does it: the last sigma of a word is another letter, but words differ."""
-    return (_GREEK_WORD.sub(_lower_sigmas, token) if "Σ" in token else token).lower()
+    return (_greek_word().sub(_lower_sigmas, token) if "Σ" in token else token).lower()
+
+
+@cache
+def _greek_word() -> re.Pattern[str]:
+    """How far Java looks around a capital sigma to see whether it ends a word.
+
+    Ideographs and most kana are no letters there; marks and a few invisible signs belong to the
+    letter before them, whatever the script.
+    """
+    letter = r"[^\W\d_\u3005\u3041-\u3094\u309d-\u309e\u30a0-\u30fe\u4e00-\u9fa5\uf900-\ufa2d]"
+    marks = [chr(n) for n in range(0x300, 0x10000) if unicodedata.category(chr(n))[0] == "M"]
+    mark = f"[{''.join(marks)}\u06dd\u070f]"
+    return re.compile(
+        rf"""(\d|{letter})(\d|{letter}|{mark}|(?<=\d)[.,'"](?=\d)"""
+        rf"""|(?<={letter}|{mark})[-.'"_\xad\u058a\u2010-\u2015](?={letter}))*"""
+    )
 
 
 def _lower_sigmas(word: re.Match[str]) -> str:
@@ -102,7 +117,7 @@ def _lower_sigmas(word: re.Match[str]) -> str:
 
 
 def _has_case(letter: str) -> bool:
-    return (letter.islower() or letter.isupper() or letter.istitle()) and letter not in "ªº"
+    return unicodedata.category(letter) in ("Lu", "Ll", "Lt") or bool(_LIKE_SMALL.match(letter))
 
 
 def _halves(character: re.Match[str]) -> str:
