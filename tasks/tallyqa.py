@@ -145,6 +145,7 @@ def _question(record: Mapping[str, Any], *, has_kinds: bool) -> Question:
 
 
 def _countbench_question(record: Mapping[str, Any]) -> Question:
+    prefix = PREFIX.format(question=text_of(record, "question"))
     image = record.get("image")
     if not isinstance(image, StoredImage):
         raise ValueError(f"its image is {image!r:.40}, none that is stored there")
@@ -153,7 +154,7 @@ def _countbench_question(record: Mapping[str, Any]) -> Question:
     return Question(
         id=str(record[ROW]),
         image=image,
-        prefix=PREFIX.format(question=text_of(record, "question")),
+        prefix=prefix,
         suffixes=(_count(record, "number"),),
         reference=GREY if is_grey else OF_COUNTBENCH,
     )
