@@ -83,3 +83,13 @@ def test_shares_in_words() -> None:
         ("- a", "25.0% of what is learnt: 20 examples, 5 times each"),
         ("- b", "75.0% of what is learnt: 50 examples, 6 times each"),
     ]
+
+
+def test_many_shares_alike_are_told_in_a_line() -> None:
+    alike = [Share(f"l{number}", 20, 1.0) for number in range(10)]
+    words = "10.0% of what is learnt: 20 examples, 2 times each"
+    assert told_shares(alike, places=400) == [
+        ("- each of 10", f"{words}: l0, l1, l2, l3, l4, l5, l6, l7, l8, l9")
+    ]
+    assert len(told_shares(alike[:8], places=400)) == 8
+    assert len(told_shares([*alike, Share("more", 30, 1.0)], places=400)) == 11

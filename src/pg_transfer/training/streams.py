@@ -17,6 +17,9 @@ from pg_transfer.task import Share
 BLOCK = 4096
 """Places whose shares are drawn at once."""
 
+MOST_TOLD = 8
+"""Shares that are told one by one even where they are alike."""
+
 
 class Stream(Protocol):
     """What comes at each place of a run."""
@@ -124,9 +127,9 @@ def stream_of(examples: int, shares: Sequence[Share], *, seed: int) -> Stream:
 
 
 def told_shares(shares: Sequence[Share], *, places: int) -> list[tuple[str, str]]:
-    """For each share what part of a run of so many places it is, in words."""
+    """For each share what part of a run of so many places it is, in words; many alike in a line."""
     total = sum(share.weight for share in shares)
-    return [
+    told = [
         (
             f"- {share.name}",
             f"{share.weight / total:.1%} of what is learnt: {share.examples:,} examples, "
@@ -134,3 +137,7 @@ def told_shares(shares: Sequence[Share], *, places: int) -> list[tuple[str, str]
         )
         for share in shares
     ]
+    if len(told) > MOST_TOLD and len({words for _, words in told}) == 1:
+        names = ", ".join(share.name for share in shares)
+        return [(f"- each of {len(told)}", f"{told[0][1]}: {names}")]
+    return told
