@@ -252,3 +252,9 @@ def test_what_takes_seconds_to_import_comes_when_it_is_needed(of: str, seconds: 
     if of == "tasks":
         of = ", ".join(name for name, _ in modules() if name.startswith("tasks."))
     assert seconds not in come_along(of)
+
+
+def test_no_file_of_tests_is_empty() -> None:
+    """As one was for days, after a merge, and nothing failed."""
+    files = sorted((ROOT / "tests").rglob("test_*.py"))
+    assert files and not [str(path) for path in files if "def test_" not in path.read_text()]
