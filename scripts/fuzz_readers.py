@@ -15,6 +15,7 @@ from PIL import Image
 from pg_transfer.data.images import open_image
 from pg_transfer.data.safe_pickle import read_pickle
 from pg_transfer.data.splits import select
+from pg_transfer.data.videos import Video
 from pg_transfer.model.checkpoint import load_weights
 from pg_transfer.model.checkpoint.big_vision import write_big_vision
 from pg_transfer.model.checkpoint.describe import describe
@@ -143,6 +144,15 @@ def image(folder: Path, *, kind: str) -> Path:
     return path
 
 
+def video(folder: Path, *, kind: str, codec: str) -> Path:
+    return data_sets.write_video(folder / f"video.{kind}", codec=codec)
+
+
+def read_video(path: Path) -> None:
+    for segment in (None, (0.6, 1.0)):
+        list(Video(path, 4, 2, segment).frames())
+
+
 def a_text(folder: Path, *, text: str) -> Path:
     path = folder / "text"
     path.write_text(text)
@@ -206,5 +216,9 @@ READERS = {
     **{
         kind: Reader(partial(image, kind=kind), open_image)
         for kind in ("jpg", "png", "gif", "bmp", "webp", "tif", "ppm")
+    },
+    **{
+        kind: Reader(partial(video, kind=kind, codec=codec), read_video)
+        for kind, codec in (("mp4", "libx264"), ("avi", "mpeg4"), ("webm", "libvpx-vp9"))
     },
 }  # fmt: skip

@@ -17,7 +17,8 @@ SOURCE = ROOT / "src"
 ALLOWED = {
     "tasks": (
         "task data.coco_images data.images data.json_records data.packed_examples data.questions "
-        "data.refer data.release data.splits data.tables data.vqa_files text.locations "
+        "data.refer data.release data.splits data.tables data.video_tasks data.vqa_files "
+        "text.locations "
         "segmentation.instances segmentation.masks segmentation.referring segmentation.scenes "
         "metrics own_data"
     ),
@@ -36,6 +37,9 @@ ALLOWED = {
     "data.safe_pickle": "",
     "data.splits": "task data.packed_examples",
     "data.tables": "data.release",
+    "data.video_files": "",
+    "data.video_tasks": "task data.questions data.release data.video_files data.videos",
+    "data.videos": "task data.images data.video_files",
     "data.vqa_files": "data.json_records data.packed_examples data.questions data.release",
     "text": "",
     "model": "",
@@ -174,6 +178,7 @@ RESERVED = {
         "sources.models sweeping.places running.parts export exporting"
     ),
     "peft": "adapters",
+    "av": "data.video_files",
     "wandb": "tracking",
     "transformers": "",
 }

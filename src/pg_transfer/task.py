@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,8 +18,36 @@ T = TypeVar("T")
 OneImage = Path | Callable[[], np.ndarray]
 """A file to open, or a function that makes the pixels: uint8 [H, W, 3]."""
 
-Image = OneImage | tuple[OneImage, ...]
-"""What an example is about: mostly one image; or several, which the model sees in this order."""
+
+class Clip(ABC):
+    """A stretch of a video, of which the model sees some frames in their order.
+
+    Equal ones show the same.
+
+    Attributes:
+        path: of the video.
+        count: of the frames that the model sees.
+    """
+
+    path: Path
+    count: int
+
+    @abstractmethod
+    def frames(self, draw: Draw | None = None) -> Iterator[np.ndarray]:
+        """`count` of its frames, uint8 [H, W, 3]; fewer, but one at least, if it is too short.
+
+        Args:
+            draw: says where they begin; without it they do with the first frame.
+
+        Raises:
+            FileNotFoundError: there is no such video.
+            ValueError: it cannot be read; perhaps after some frames.
+        """
+
+
+Image = OneImage | tuple[OneImage, ...] | Clip
+"""What an example is about: mostly one image; or several, which the model sees in this order; or a
+video."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +56,7 @@ class Example:
 
     Attributes:
         id: unique within its split; answers gathered from many processes are deduplicated by it.
-        image: the file to open, or a function that draws it; or several of these.
+        image: the file to open, or a function that draws it; or several of these; or a clip.
         prefix: the request, e.g. "answer en what brand is this?", without the closing newline.
         suffixes: the acceptable answers; each epoch trains on another one of them.
         reference: whatever else the task's `target` and `score` need, e.g. polygons.
@@ -42,8 +70,15 @@ class Example:
 
     @property
     def images(self) -> tuple[OneImage, ...]:
-        """The image, or all of them."""
+        """The image, or all of them; the file of a video, which is no image itself."""
+        if isinstance(self.image, Clip):
+            return (self.image.path,)
         return self.image if isinstance(self.image, tuple) else (self.image,)
+
+    @property
+    def seen(self) -> int:
+        """How many images the model sees."""
+        return self.image.count if isinstance(self.image, Clip) else len(self.images)
 
 
 class Target(NamedTuple):
@@ -143,6 +178,10 @@ class Draw:
         if not options:
             raise ValueError(f"example {self.example_id!r} has nothing to choose from")
         return options[int(self._generator("choice", self.epoch).integers(len(options)))]
+
+    def number(self, below: int) -> int:
+        """One from 0 on, independent of other epochs and of what else is drawn."""
+        return int(self._generator("number", self.epoch).integers(below))
 
     def shuffled(self, options: Sequence[T]) -> list[T]:
         """All of `options` in an order that is independent of other epochs'."""

@@ -5,10 +5,12 @@ from tests.data_sets.choices import ai2d, nlvr2, science_qa
 from tests.data_sets.coco_questions import aokvqa, vqav2
 from tests.data_sets.questions import gqa, rsvqa_hr, rsvqa_lr, tallyqa, vizwizvqa
 from tests.data_sets.regions import refcoco, yolo
+from tests.data_sets.videos import activitynet, msrvtt, msvd, vatex, write_video
 from tests.data_sets.writing import write_image, write_json
 from tests.data_sets.written import chartqa, infovqa, ocrvqa, stvqa, textvqa
 
 __all__ = [
+    "activitynet",
     "ai2d",
     "aokvqa",
     "chartqa",
@@ -16,6 +18,8 @@ __all__ = [
     "coco35l",
     "gqa",
     "infovqa",
+    "msrvtt",
+    "msvd",
     "nlvr2",
     "ocrvqa",
     "refcoco",
@@ -28,9 +32,11 @@ __all__ = [
     "tallyqa",
     "textcaps",
     "textvqa",
+    "vatex",
     "vizwizvqa",
     "vqav2",
     "write_image",
     "write_json",
+    "write_video",
     "yolo",
 ]
