@@ -292,7 +292,7 @@ class Marked(Computed[Example]):
 
 def _require_equal_images(parts: Mapping[str, Marked]) -> None:
     """Raises ValueError if a batch could not be made of examples of all of them."""
-    counts = {name: len(those[0].images) for name, those in parts.items() if those}
+    counts = {name: those[0].seen for name, those in parts.items() if those}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{name} has {count}" for name, count in counts.items())
         raise ValueError(

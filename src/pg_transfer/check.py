@@ -41,7 +41,7 @@ from pg_transfer.project import CONF, ROOT
 from pg_transfer.reporting.answers import file_name
 from pg_transfer.running.additions import refuse_additions
 from pg_transfer.running.mixing import with_components
-from pg_transfer.task import Example, Task
+from pg_transfer.task import Clip, Example, Task
 from pg_transfer.text.tokenizer import Tokenizer
 
 REPORT = "check.json"
@@ -150,18 +150,28 @@ def read_splits(
 def look_at_files(
     examples: dict[str, Sequence[Example]], *, decode: bool, processes: int
 ) -> list[Seen]:
-    """What there is to say about each image file of these splits."""
-    paths = [path for those in examples.values() for one in those for path in files_of(one.image)]
-    paths = list(dict.fromkeys(paths))
+    """What there is to say about each image file of these splits, and each video."""
+    sources = [
+        source
+        for those in examples.values()
+        for one in those
+        for source in ([one.image] if isinstance(one.image, Clip) else files_of(one.image))
+    ]
+    sources = list(dict.fromkeys(sources))
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=CONSOLE, transient=True) as progress:
-        bar = progress.add_task("decoding" if decode else "looking at images", total=len(paths))
-        return look_at_all(
-            paths,
+        bar = progress.add_task("decoding" if decode else "looking at images", total=len(sources))
+        seen = look_at_all(
+            sources,
             decode=decode,
             processes=processes,
             advance=lambda more: progress.update(bar, advance=more),
         )
+    found: dict[Path, Seen] = {}
+    for one in seen:  # a video may have several segments, of which one is broken
+        if one.broken or one.path not in found:
+            found[one.path] = one
+    return list(found.values())
 
 
 def look_at_texts(

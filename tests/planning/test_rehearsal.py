@@ -141,6 +141,13 @@ def test_parts_by_hand() -> None:
     assert demand.memory["optimiser"] == 8 * weights
 
 
+def test_an_example_has_the_tokens_of_all_its_images() -> None:
+    assert UPDATE.tokens == 8 * 8 + TEXT
+    several = replace(UPDATE, images=3)
+    assert several.tokens == 3 * 8 * 8 + TEXT
+    assert rehearse(several, COUNT).flops > 2 * rehearse(UPDATE, COUNT).flops
+
+
 def test_what_is_frozen_has_neither_gradients_nor_moments() -> None:
     demand = rehearse(CASES["frozen vision"], COUNT)
     model = PaliGemma(UPDATE.config)

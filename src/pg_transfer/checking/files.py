@@ -1,12 +1,13 @@
-"""A look at image files: broken ones, odd ones, and the same one under two names.
+"""A look at image files: broken ones, odd ones, and the same one under two names; and at videos.
 
 Headers are read first, which is quick. A file that does not end as its format has it, and one of a
-format without an end mark, is decoded; the others only if asked for.
+format without an end mark, is decoded; the others only if asked for. Of a video the frames are
+counted and one is decoded; all that are seen in an evaluation only if asked for.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -18,6 +19,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from pg_transfer.data.images import FORMATS, image_size, open_image, orientation
+from pg_transfer.task import Clip
 
 TAIL_BYTES = 4096
 """From the end of a file: cameras and programs append a few bytes of their own to the image."""
@@ -43,7 +45,7 @@ class Seen(NamedTuple):
     Attributes:
         path: of the file.
         size: width and height in pixels; None if it is broken.
-        mode: Pillow's name of the kind of pixels, e.g. "RGB", "L".
+        mode: Pillow's name of the kind of pixels, e.g. "RGB", "L"; or "video".
         bytes: its length.
         broken: why it cannot be trained on; empty if it can.
         odd: what a person may want to look at; empty for most.
@@ -57,13 +59,16 @@ class Seen(NamedTuple):
     odd: tuple[str, ...]
 
 
-def look_at(path: Path, *, decode: bool) -> Seen:
+def look_at(source: Path | Clip, *, decode: bool) -> Seen:
     """What there is to say about one file.
 
     Args:
-        path: of the file.
+        source: its path, or what is to be seen of a video.
         decode: read all of it, whatever its end looks like.
     """
+    if isinstance(source, Clip):
+        return _look_at_video(source, decode=decode)
+    path = source
     try:
         size = image_size(path)
         with Image.open(path, formats=FORMATS) as picture:
@@ -84,26 +89,38 @@ def look_at(path: Path, *, decode: bool) -> Seen:
         return Seen(path, None, "", there, str(error), ())
 
 
+def _look_at_video(clip: Clip, *, decode: bool) -> Seen:
+    length = clip.path.stat().st_size if clip.path.is_file() else 0
+    try:
+        frames = clip.frames()
+        height, width = next(frames).shape[:2]
+        if decode:
+            deque(frames, maxlen=0)
+        return Seen(clip.path, (width, height), "video", length, "", ())
+    except (OSError, ValueError) as error:
+        return Seen(clip.path, None, "", length, str(error), ())
+
+
 def look_at_all(
-    paths: Sequence[Path], *, decode: bool, processes: int, advance: Callable[[int], None]
+    sources: Sequence[Path | Clip], *, decode: bool, processes: int, advance: Callable[[int], None]
 ) -> list[Seen]:
     """What there is to say about each file, in their order.
 
     Args:
-        paths: of the files.
+        sources: see `look_at`.
         decode: see `look_at`.
         processes: how many look at once.
         advance: told how many more are done, now and then.
     """
     look = partial(look_at, decode=decode)
     seen: list[Seen] = []
-    if processes == 1 or len(paths) < CHUNK * processes:
-        for path in paths:
-            seen.append(look(path))
+    if processes == 1 or len(sources) < CHUNK * processes:
+        for source in sources:
+            seen.append(look(source))
             advance(1)
         return seen
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for one in pool.map(look, paths, chunksize=CHUNK):
+        for one in pool.map(look, sources, chunksize=CHUNK):
             seen.append(one)
             advance(1)
     return seen

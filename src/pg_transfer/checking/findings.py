@@ -11,7 +11,7 @@ from typing import Any
 
 from pg_transfer.checking.files import Seen, same_content
 from pg_transfer.checking.texts import Lengths
-from pg_transfer.task import Example, Image, Task
+from pg_transfer.task import Clip, Example, Image, Task
 
 BAR = 30
 """The longest bar of a histogram, in characters."""
@@ -62,8 +62,9 @@ class Findings:
         for split, those in examples.items():
             published = sizes.get(split)
             images = len({image for one in those for image in one.images})
+            what = "videos" if any(isinstance(one.image, Clip) for one in those) else "images"
             beside = "" if published is None else f", in the paper {published:,}"
-            table.append((split, f"{len(those):,} examples{beside}; {images:,} images"))
+            table.append((split, f"{len(those):,} examples{beside}; {images:,} {what}"))
             report[split] = {"examples": len(those), "published": published, "images": images}
             if published not in (None, len(those)):
                 self.notes.append(f"{split} has {len(those):,} examples, not {published:,}")

@@ -11,7 +11,17 @@ import numpy as np
 from pg_transfer.data.images import open_image
 from pg_transfer.reporting.page import Side, write_page
 from pg_transfer.segmentation.instances import locate, read_instances
-from pg_transfer.task import Answer, Draw, Example, OneImage, Outline, Scores, Task, pieces_of
+from pg_transfer.task import (
+    Answer,
+    Clip,
+    Draw,
+    Example,
+    OneImage,
+    Outline,
+    Scores,
+    Task,
+    pieces_of,
+)
 from pg_transfer.text.tokenizer import Tokenizer
 
 
@@ -42,7 +52,7 @@ class Targets(Task):
         """The boxes and masks that the tokens of the target stand for."""
         instances = read_instances(answer.text).instances
         image = answer.example.image
-        if not instances or isinstance(image, tuple):
+        if not instances or isinstance(image, tuple | Clip):
             return []
         height, width = _pixels(image).shape[:2]
         found = locate(instances, self._codec, height=height, width=width)

@@ -91,7 +91,7 @@ def read_lessons(
     """A batch to learn from, taken apart; which tokens have loss is the loss's own word.
 
     Args:
-        batch: as loaded: images still uint8.
+        batch: as loaded.
         examples: of the split it is from.
         task: says what can be drawn.
         tokenizer: that made it.
@@ -104,7 +104,7 @@ def read_lessons(
         prefix, length = int(batch.prefix_lengths[place]), int(batch.lengths[place])
         learnt = [False, *has_loss[place].tolist()]
         image = place if batch.image_rows is None else int(batch.image_rows[place])
-        pixels = batch.images[image].numpy()
+        pixels = batch.images[image].numpy().astype(np.uint8)
         images = pixels.reshape(-1, *pixels.shape[-3:])
         cut = batch.cuts[place]
         tokens = [

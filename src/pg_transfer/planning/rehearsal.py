@@ -52,6 +52,7 @@ class Update:
         precision: Lightning's word for it, of `PRECISIONS`.
         processes: that share an update.
         shares_weights: of which each holds a piece of the weights (FSDP), and not all of them.
+        images: of every example, such as the frames of a video.
         prefix: tokens of every example's prefix, separator included.
         text: tokens of every example, its end included; the most that the recipe lets through
             unless said otherwise, of which all but the least possible prefix are learnt.
@@ -64,6 +65,7 @@ class Update:
     precision: str
     processes: int = 1
     shares_weights: bool = False
+    images: int = 1
     prefix: int = 3
     text: int | None = None
 
@@ -74,9 +76,14 @@ class Update:
 
     @property
     def tokens(self) -> int:
-        """Of every example, those of its image included."""
+        """Of every example, those of its images included."""
         text = self.recipe.text_length + 1 if self.text is None else self.text
-        return self.config.vision.image_tokens + text
+        return self.image_tokens + text
+
+    @property
+    def image_tokens(self) -> int:
+        """Of every example."""
+        return self.images * self.config.vision.image_tokens
 
     def __post_init__(self) -> None:
         there_are = tuple(COMPUTE) if self.shares_weights else PRECISIONS
@@ -157,7 +164,7 @@ def _gone_through(update: Update, micro_batch: int, mesh: DeviceMesh | None = No
         else:
             shard(module, model, mesh=mesh, compute=COMPUTE[update.precision])
         side = update.config.vision.resolution
-        images = torch.empty(micro_batch, 3, side, side)
+        images = torch.empty(micro_batch, update.images, 3, side, side)
     batch = _batch(update, images)
     learning = [parameter for parameter in module.parameters() if parameter.requires_grad]
     with fake, ledger, ledger.sees_resizing():
@@ -205,7 +212,7 @@ def _leave_values(module: nn.Module) -> None:
 
 def _batch(update: Update, images: torch.Tensor) -> Batch:
     """Texts of the longest kind, the first with another prefix, as prefixes mostly differ."""
-    text = update.tokens - update.config.vision.image_tokens
+    text = update.tokens - update.image_tokens
     micro_batch = len(images)
     prefixes = torch.full((micro_batch,), update.prefix)
     if micro_batch > 1:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from pg_transfer.process.whole_files import write_whole
 from pg_transfer.reporting.pictures import draw_outlines
-from pg_transfer.task import Answer, Example, Image, Outline, Scores, Task
+from pg_transfer.task import Answer, Clip, Example, Image, Outline, Scores, Task
 
 SIDE_PX = 320
 JPEG_QUALITY = 70
@@ -129,11 +129,11 @@ def _described(task: Task, example: Example) -> dict[str, Any]:
     }
 
 
-def _identity(image: Image) -> Path | int | tuple[Path | int, ...]:
+def _identity(image: Image) -> Path | Clip | int | tuple[Path | int, ...]:
     """What two examples share if they show the same image; a function need not be hashable."""
     if isinstance(image, tuple):
         return tuple(one if isinstance(one, Path) else id(one) for one in image)
-    return image if isinstance(image, Path) else id(image)
+    return image if isinstance(image, Path | Clip) else id(image)
 
 
 def _data_uri(image: Image, outlines: Sequence[Outline]) -> str:

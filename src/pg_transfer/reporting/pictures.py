@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from pg_transfer.data import images
 from pg_transfer.process.whole_files import whole
 from pg_transfer.reporting.fonts import Font, font_for
-from pg_transfer.task import Answer, Outline, Task
+from pg_transfer.task import Answer, Clip, Outline, Task
 from pg_transfer.task import Image as Source
 
 COLOURS = {"truth": (20, 150, 60), "answer": (240, 110, 20)}
@@ -25,6 +25,8 @@ MASK_OPACITY = 0.45
 TEXT_PX = 13
 LABEL_PX = 12
 MOST_LETTERS = 24
+FRAMES = 4
+"""Of a video that are shown: the first, the last and some between, two a row."""
 
 Graded = tuple[Answer, dict[str, float]]
 Line = tuple[str, str | tuple[int, int, int]]
@@ -68,7 +70,7 @@ def draw_outlines(source: Source, outlines: Sequence[Outline], *, side_px: int) 
     """The image with boxes and masks drawn into it, its longer side `side_px` long.
 
     Labels stand in the boxes, what is meant above and what was answered below. Of several images
-    all are shown; outlines are for one.
+    all are shown, of a video `FRAMES`; outlines are for one.
     """
     pixels = _pixels(source)
     picture = Image.fromarray(_tinted(pixels, outlines, side_px) if outlines else pixels)
@@ -106,9 +108,26 @@ def _write_label(draw: ImageDraw.ImageDraw, outline: Outline, size: tuple[int, i
 
 def _pixels(source: Source) -> np.ndarray:
     """Those of an image; of several, side by side and equally high."""
+    if isinstance(source, Clip):
+        return _sheet(list(source.frames()))
     if not isinstance(source, tuple):
         return source() if callable(source) else images.open_image(source)
-    pictures = [Image.fromarray(_pixels(one)) for one in source]
+    return _side_by_side([_pixels(one) for one in source])
+
+
+def _sheet(frames: Sequence[np.ndarray]) -> np.ndarray:
+    """Some of a video's frames."""
+    count = min(FRAMES, len(frames))
+    places = [round(place * (len(frames) - 1) / max(1, count - 1)) for place in range(count)]
+    height, width = frames[0].shape[:2]
+    shown = [np.asarray(Image.fromarray(frames[one]).resize((width, height))) for one in places]
+    shown += [np.full_like(shown[0], 255)] * (count > 2 and count % 2)
+    rows = [np.concatenate(shown[start : start + 2], axis=1) for start in range(0, count, 2)]
+    return np.concatenate(rows)
+
+
+def _side_by_side(sources: Sequence[np.ndarray]) -> np.ndarray:
+    pictures = [Image.fromarray(pixels) for pixels in sources]
     height = min(picture.height for picture in pictures)
     widths = [max(1, round(one.width * height / one.height)) for one in pictures]
     resized = [one.resize((width, height)) for one, width in zip(pictures, widths, strict=True)]

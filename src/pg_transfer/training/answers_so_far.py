@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from pg_transfer.process.whole_files import write_whole
-from pg_transfer.task import Example
+from pg_transfer.task import Clip, Example
 from pg_transfer.text.sequence import Cut
 from pg_transfer.training.digests import short_digest
 from pg_transfer.training.shards import piece
@@ -149,4 +149,6 @@ def digest_of_prompts(examples: Sequence[Example], rows: Sequence[int]) -> str:
 
 def _asked(example: Example) -> bytes:
     files = [str(image) for image in example.images if isinstance(image, Path)]
+    if isinstance(example.image, Clip):
+        files = [repr(example.image)]  # which says how its frames are chosen
     return json.dumps([example.id, example.prefix, files]).encode()

@@ -12,6 +12,9 @@ from torch import Tensor
 
 from pg_transfer.text.sequence import Cut, Layout
 
+COLOURS = 3
+"""They come last in a batch as it is loaded, and no image is so narrow."""
+
 
 class Unreadable(NamedTuple):
     """An example whose image could not be read.
@@ -30,8 +33,9 @@ class Batch:
     """What one forward pass is given.
 
     Attributes:
-        images: uint8 [B, R, R, 3] as loaded; float32 [B, 3, R, R] in -1..1 after `to`. Several per
-            example are [B, F, R, R, 3] and [B, F, 3, R, R]. Examples of one image share it.
+        images: 0..255 [B, R, R, 3] as loaded, uint8 but for frames of videos; float32 [B, 3, R, R]
+            in -1..1 after `to`. Several per example are [B, F, R, R, 3] and [B, F, 3, R, R].
+            Examples of one image share it.
         tokens: int64 [B, T + 1] to learn from, [B, T] to answer.
         prefix_lengths: [B], tokens up to and including the separator.
         lengths: [B], tokens that are not padding.
@@ -54,7 +58,7 @@ class Batch:
     def to(self, device: torch.device, non_blocking: bool = False) -> Batch:
         """The same batch with its tensors on `device`, the images as the model takes them."""
         moved = self._with_tensors(lambda tensor: tensor.to(device, non_blocking=non_blocking))
-        if moved.images.dtype is torch.uint8:
+        if moved.images.shape[-1] == COLOURS:
             return replace(moved, images=value_range(moved.images.movedim(-1, -3)))
         return moved
 

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pg_transfer.data.splits import Splits
 from pg_transfer.process.stopping import ASKING
-from pg_transfer.task import Example
+from pg_transfer.task import Clip, Example
 from pg_transfer.training.batches import Batch, collate
 from pg_transfer.training.lessons import Lessons, Prompts
 from pg_transfer.training.order import Order
@@ -213,11 +213,17 @@ class TransferData(LightningDataModule):
         """What it takes to keep the images that come again: to learn from, and to validate by.
 
         Raises:
-            ValueError: the disk has not so much room.
+            ValueError: the disk has not so much room, or there are videos, of which other frames
+                are seen each time.
         """
         paths: dict[bool, set[Path]] = defaultdict(set)
         for split, learns in ((self.train, True), (self.validate, False)):
             for example in self.examples(split):
+                if isinstance(example.image, Clip) and self.reader.prepared:
+                    raise ValueError(
+                        f"image_cache keeps images, and example {example.id!r} is about a video: "
+                        f"other frames of it are seen each time; set image_cache=null"
+                    )
                 flags = self.reader.flags(example)
                 flag = flags.train if learns else flags.evaluate
                 paths[flag].update(file for file in example.images if isinstance(file, Path))

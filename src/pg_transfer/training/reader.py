@@ -10,7 +10,7 @@ import numpy as np
 
 from pg_transfer.data import images, resizing
 from pg_transfer.data.images import Head, Picture
-from pg_transfer.task import Draw, Example, OneImage, Task
+from pg_transfer.task import Clip, Draw, Example, OneImage, Task
 from pg_transfer.text.sequence import Layout, prompt_layout, training_layout
 from pg_transfer.text.tokenizer import Tokenizer
 from pg_transfer.training.prepared_images import PreparedImages
@@ -63,18 +63,23 @@ class Reader:
     skips: bool = False
 
     def lesson(self, example: Example, draw: Draw) -> tuple[np.ndarray, Layout]:
-        """The image, uint8 [R, R, 3]; prefix and suffix, as drawn this time."""
+        """The image, as `prompt` gives it, and prefix and suffix, as all are drawn this time."""
         prefix, suffix = self.task.target(example, draw)
         layout = training_layout(
             self.tokenizer.encode(prefix), self.tokenizer.encode(suffix),
             tokenizer=self.tokenizer, text_length=self.text_length,
         )  # fmt: skip
-        return self._pixels(example, antialias=self.flags(example).train), layout
+        return self._pixels(example, antialias=self.flags(example).train, draw=draw), layout
 
     def prompt(
         self, example: Example, known: np.ndarray | None = None
     ) -> tuple[np.ndarray, Layout]:
-        """The image, uint8 [R, R, 3], or `known`, if it was read before; the prefix alone."""
+        """The image, or `known`, if it was read before; the prefix alone.
+
+        It is uint8 [R, R, 3]; several are [F, R, R, 3]. Frames of a video are float32 of the same
+        range, as the paper left their values between two grey levels (big_vision
+        pp/proj/paligemma/video.py); where there are too few, they come again from the first on.
+        """
         layout = prompt_layout(
             self.tokenizer.encode(example.prefix),
             tokenizer=self.tokenizer, text_length=self.text_length,
@@ -85,6 +90,8 @@ class Reader:
 
     def blank(self, example: Example) -> np.ndarray:
         """Something in place of an image that cannot be read."""
+        if isinstance(example.image, Clip):
+            return np.zeros((example.seen, self.resolution, self.resolution, 3), np.float32)
         one = np.zeros((self.resolution, self.resolution, 3), np.uint8)
         return np.stack([one] * len(example.images)) if isinstance(example.image, tuple) else one
 
@@ -92,14 +99,16 @@ class Reader:
         """How the example's images are shrunk."""
         return self.antialias_of.get(self.task.component(example), self.antialias)
 
-    def _pixels(self, example: Example, *, antialias: bool) -> np.ndarray:
-        """The image, resized: uint8 [R, R, 3]; of several, [F, R, R, 3].
+    def _pixels(self, example: Example, *, antialias: bool, draw: Draw | None = None) -> np.ndarray:
+        """The image, resized; see `prompt`.
 
         Raises:
             MissingImageError: there is no such file; the message names it and the example.
             ImageError: it is no image, or not the one that the task means; likewise.
         """
         try:
+            if isinstance(example.image, Clip):
+                return self._frames(example.image, antialias, draw)
             pictures = [self._resized(image, antialias=antialias) for image in example.images]
             width, height, is_on_its_side = pictures[0].head
             self.task.require_image(example, (width, height), is_on_its_side=is_on_its_side)
@@ -110,6 +119,13 @@ class Reader:
         if isinstance(example.image, tuple):
             return np.stack([picture.pixels for picture in pictures])
         return pictures[0].pixels
+
+    def _frames(self, clip: Clip, antialias: bool, draw: Draw | None) -> np.ndarray:
+        frames = [
+            resizing.resize(frame.astype(np.float32), self.resolution, antialias=antialias)
+            for frame in clip.frames(draw)
+        ]
+        return np.stack([frames[place % len(frames)] for place in range(clip.count)])
 
     def _resized(self, source: OneImage, *, antialias: bool) -> Picture:
         if isinstance(source, images.MarkedImage):
