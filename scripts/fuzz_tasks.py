@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pg_transfer.data.video_tasks import VideoTask
 from pg_transfer.task import Draw, Task
 from scripts.fuzz import JSON, Reader
 from scripts.fuzz_own_data import as_lines, from_lines
@@ -30,6 +31,8 @@ from tasks.science_qa import ScienceQA
 from tasks.tallyqa import TallyQA
 from tasks.textcaps import TextCaps
 from tasks.textvqa import TextVQA
+from tasks.video_captions import MSRVTT, VATEX, ActivityNetCaptions
+from tasks.video_questions import ActivityNetQuestions, MSRVTTQuestions, MSVDQuestions
 from tasks.vizwizvqa import VizWizVQA
 from tasks.vqav2 import VQAv2
 from tests import data_sets
@@ -71,6 +74,10 @@ class NoCodec:
 
 def refcoco(root: Path) -> Task:
     return RefCOCO(root, mask_codec=NoCodec())
+
+
+def seen(kind: type[VideoTask]) -> Callable[[Path], Task]:
+    return partial(kind, frames=4, stride=2)
 
 
 def rotations(folder: Path) -> Path:
@@ -169,6 +176,21 @@ TASKS = {
     ),
     "image_paths": task_reader(data_sets.stvqa, "train_task_3.json", STVQA, ("train", "val")),
     "chartqa": task_reader(data_sets.chartqa, "val/val_human.json", ChartQA, ("val",)),
+    "msrvtt": task_reader(data_sets.msrvtt, "test_videodatainfo.json", seen(MSRVTT), ("test",)),
+    "msrvtt_qa": task_reader(data_sets.msrvtt, "val_qa.json", seen(MSRVTTQuestions), ("val",)),
+    "vatex": task_reader(data_sets.vatex, "vatex_validation_v1.0.json", seen(VATEX), ("val",)),
+    "segments": task_reader(
+        data_sets.activitynet, "val_2.json", seen(ActivityNetCaptions), ("test",)
+    ),
+    "video_questions": task_reader(
+        data_sets.activitynet, "val_q.json", seen(ActivityNetQuestions), ("val",)
+    ),
+    "video_answers": task_reader(
+        data_sets.activitynet, "val_a.json", seen(ActivityNetQuestions), ("val",)
+    ),
+    "clips": task_reader(
+        data_sets.msvd, "youtube_mapping.txt", seen(MSVDQuestions), ("val",), None
+    ),
     "refs": task_reader(
         data_sets.refcoco, "refcoco/refs(unc).p", refcoco, ("train", "refcoco/val"),
         (pickle.loads, partial(pickle.dumps, protocol=2)),

@@ -89,9 +89,21 @@ PUBLISHED = {
     ("stvqa", 896): (3e-6, 3e-7, 3, 32, 0.1, 0.0, 48, False),
     ("chartqa", 224): (1e-5, 1e-6, 30, 256, 0.2, 0.1, 48, False),
     ("chartqa", 448): (1e-5, 1e-6, 30, 256, 0.2, 0.1, 48, False),
+    ("msrvtt_cap", 224): (1e-5, 0.0, 20, 128, 0.0, 0.0, 32, True),
+    ("vatex_cap", 224): (3e-6, 3e-7, 10, 128, 0.0, 0.0, 64, False),
+    ("activitynet_cap", 224): (1e-5, 1e-6, 1, 128, 0.0, 0.0, 64, True),
+    ("msrvtt_qa", 224): (1e-5, 0.0, 1, 128, 0.0, 0.0, 64, True),
+    ("msvd_qa", 224): (3e-6, 3e-7, 1, 128, 0.0, 0.0, 64, False),
+    ("activitynet_qa", 224): (1e-5, 1e-6, 1, 128, 0.0, 0.0, 64, False),
 }
 KEYS = ("lr", "weight_decay", "epochs", "batch_size", "label_smoothing", "dropout", "text_length",
         "freeze_vision")  # fmt: skip
+
+# The same files: frames, and the stride from one to the next.
+VIDEOS = {
+    "msrvtt_cap": (16, 9), "vatex_cap": (16, 7), "activitynet_cap": (16, 30),
+    "msrvtt_qa": (16, 9), "msvd_qa": (8, 26), "activitynet_qa": (16, 70),
+}  # fmt: skip
 
 # The same files, and big_vision pp strings: antialias in training and evaluation, beams; what the
 # published weights learnt from and were scored on; and what is learnt from and scored to tune.
@@ -137,12 +149,13 @@ PROCEDURES = {
         (True, True, 1), ("human/train+human/val+augmented/train+augmented/val", ["test"]),
         ("train", ["val"]),
     ),
+    **dict.fromkeys(VIDEOS, ((False, False, 1), ("train+val", ["test"]), ("train", ["val"]))),
 }  # fmt: skip
 
 # The same files: what is asked of the model.
 PROMPTS = {
     "answer en {question}": "textvqa rsvqa_lr rsvqa_hr vqav2 okvqa aokvqa_da gqa tallyqa vizwizvqa "
-                            "ocrvqa infovqa stvqa",
+                            "ocrvqa infovqa stvqa msrvtt_qa msvd_qa activitynet_qa",
     "answer en {sentence}": "nlvr2",
     "answer en  {question} choose from: {choices}": "ai2d",
     "answer en  {question} choose from: {a} \t {b} \t {c} \t {d}": "aokvqa_mc",
@@ -150,7 +163,8 @@ PROMPTS = {
     "{question}": "docvqa chartqa",
     "{expression}": "refcoco shapes",
     "caption {lang}": "coco35l",
-    "caption en": "coco_captions textcaps scicap screen2words widgetcap",
+    "caption en": "coco_captions textcaps scicap screen2words widgetcap msrvtt_cap vatex_cap "
+                  "activitynet_cap",
 }  # fmt: skip
 
 
@@ -194,6 +208,13 @@ def test_settings_say_what_a_task_asks() -> None:
     asked = {task: prompt for prompt, tasks in PROMPTS.items() for task in tasks.split()}
     known = {path.stem for path in (CONF / "task").glob("*.yaml")} - {"custom", "mixture"}
     assert {task: composed(f"task={task}").prompt for task in known} == asked
+
+
+@pytest.mark.parametrize("task", VIDEOS)
+def test_videos_are_seen_as_in_the_paper(task: str) -> None:
+    settings = composed(f"task={task}").task
+    assert (settings.frames, settings.stride) == VIDEOS[task]
+    assert get_class(settings._target_).published == VIDEOS[task]
 
 
 def test_splits_can_be_overridden_line_by_line() -> None:

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from pg_transfer.check import composed
 from pg_transfer.plan import main
+from pg_transfer.planning.asked import update_of
 from pg_transfer.planning.pretended import pretended_group
 from pg_transfer.planning.shortage import shortage_explained
 
@@ -49,6 +50,13 @@ def test_the_asked_micro_batch_and_number_of_examples(capsys) -> None:
 
 
 @pytest.mark.slow
+def test_the_frames_of_a_video_are_planned_for() -> None:
+    settings = ("model=tiny", "resolution=224")
+    assert update_of(composed(["task=msvd_qa", *settings])).images == 8
+    assert update_of(composed(["task=msvd_qa", *settings, "task.frames=3"])).images == 3
+    assert update_of(composed(["task=textvqa", *settings])).images == 1
+
+
 def test_a_plan_of_shared_weights(capsys) -> None:
     """723,392 weights, four bytes each, in eight pieces; 16 examples on eight devices."""
     settings = ["task=shapes", "trainer=fsdp", "trainer.devices=8", "--device", "2"]

@@ -140,7 +140,7 @@ def find_images(
     """
     for options in names.values():
         for name in options:
-            _refuse_path(name)
+            refuse_path(name)
     existing = [folder for folder in folders if folder.is_dir()]
     present: dict[str, Path] = {}
     for folder in existing:
@@ -177,7 +177,7 @@ def find_nested_images(
     """
     for parts in names.values():
         for part in parts:
-            _refuse_path(part)
+            refuse_path(part)
     existing = [folder for folder in folders if folder.is_dir()] or [*folders]
     found = {}
     missing = []
@@ -219,7 +219,7 @@ def _refuse_missing(
     )
 
 
-def _refuse_path(name: str) -> None:
+def refuse_path(name: str) -> None:
     """Raises ValueError unless `name` is that of a file: a path in it could lead anywhere."""
     if not isinstance(name, str) or name in ("", ".", "..") or set(name) & {"/", "\\", "\0"}:
         raise ValueError(

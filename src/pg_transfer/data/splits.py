@@ -162,7 +162,7 @@ def remarks_on(splits: Splits, reported: Sequence[str], *, train: str) -> list[s
     Raises:
         ValueError: a record of one of them cannot be right.
     """
-    remarks, counted = list(splits.task.departures), list(reported)
+    remarks, counted = [], list(reported)
     trained, unknown = set(), None
     try:
         trained = {image for example in splits.examples(train) for image in example.images}
@@ -181,7 +181,8 @@ def remarks_on(splits: Splits, reported: Sequence[str], *, train: str) -> list[s
                 f"{split} is not held out: {known:,} of its {len(examples):,} examples are of "
                 f"images that are trained on"
             )
-    return [*remarks, unknown] if unknown else remarks
+    # Of what is left out, tasks tell once it is read.
+    return [*splits.task.departures, *remarks, *([unknown] if unknown else [])]
 
 
 def _in_one_line(error: Exception) -> str:
