@@ -33,7 +33,7 @@ def make(folder: Path) -> None:
 
 def _data(folder: Path) -> None:
     data = folder / "data"
-    for name in ("coco", "rsvqa_lr", "rsvqa_hr", "refcoco", "chartqa"):
+    for name in ("coco", "rsvqa_lr", "rsvqa_hr", "refcoco", "chartqa", "msrvtt", "activitynet"):
         getattr(data_sets, name)(data / name)
     data_sets.textvqa(data / "textvqa", examples=1)
     shutil.copytree(data / "refcoco", folder / "sample")

@@ -12,11 +12,13 @@ from tests.faults.own_data import OWN_DATA
 from tests.faults.programs import PROGRAMS
 from tests.faults.runs import RUNS
 from tests.faults.settings import SETTINGS
+from tests.faults.videos import VIDEOS
 from tests.faults.weights import WEIGHTS
 
 FAULTS: dict[str, list[Fault]] = {
     "Annotations": ANNOTATIONS,
     "Images": IMAGES,
+    "Videos": VIDEOS,
     "Your own data": OWN_DATA,
     "Settings": SETTINGS,
     "Weights and tokenizers": WEIGHTS,

@@ -44,6 +44,7 @@ def lora(**chosen) -> Tuning:
 
 CASES = {
     "full": UPDATE,
+    "frames of videos": replace(UPDATE, images=3),
     "blocks twice": replace(UPDATE, rematerialise=True),
     "some blocks twice": replace(UPDATE, rematerialise=3),
     "one pass": replace(UPDATE, recipe=replace(RECIPE, batch_size=COUNT)),
@@ -80,7 +81,7 @@ def allocated(update: Update) -> int:
 def allocated_by(module: TransferModule, update: Update) -> int:
     optimizer = adamw(module.train().model, update.recipe, module.parts)
     batch = Batch(
-        images=torch.zeros(COUNT, 3, 112, 112), tokens=torch.full((COUNT, TEXT), 7),
+        images=torch.zeros(COUNT, update.images, 3, 112, 112), tokens=torch.full((COUNT, TEXT), 7),
         prefix_lengths=torch.tensor([PREFIX - 1, *[PREFIX] * (COUNT - 1)]),
         lengths=torch.full((COUNT,), TEXT), rows=list(range(COUNT)), cuts=[None] * COUNT,
     )  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
+from pg_transfer.data.videos import Video
 from pg_transfer.reporting.pictures import (
     CELL_PX,
     COLOURS,
@@ -19,6 +20,7 @@ from pg_transfer.reporting.pictures import (
     draw_outlines,
 )
 from pg_transfer.task import Answer, Example, Outline, Scores, Task
+from tests.data_sets.videos import STEP, numbers, write_video
 
 WIDTH_PX = CELL_PX - 2 * MARGIN_PX
 FONT = ImageFont.load_default(size=13)
@@ -119,3 +121,22 @@ def test_what_does_not_fit_is_cut_off_with_dots() -> None:
         first, last = _wrapped(text, FONT, WIDTH_PX)
         assert last.endswith("…") and text.replace(" ", "").startswith(first.replace(" ", ""))
         assert max(FONT.getlength(first), FONT.getlength(last)) <= WIDTH_PX
+
+
+@pytest.mark.parametrize(
+    ("frames", "shown"),
+    [(16, [[0, 5], [10, 15]]), (4, [[0, 1], [2, 3]]), (3, [[0, 1], [2, None]]), (2, [[0, 1]]),
+     (1, [[0]])],
+)  # fmt: skip
+def test_of_a_video_some_frames_are_shown_two_a_row(
+    frames: int, shown: list[list[int | None]], tmp_path: Path
+) -> None:
+    path = write_video(tmp_path / "a.mp4", frames=frames)
+    pixels = np.asarray(draw_outlines(Video(path, 16, 1), [], side_px=32 * len(shown[0])))
+    assert pixels.shape == (24 * len(shown), 32 * len(shown[0]), 3)
+    seen = [
+        [numbers([pixels[24 * row :, 32 * column :][:24, :32]])[0] for column in range(len(line))]
+        for row, line in enumerate(shown)
+    ]
+    white = round(255 / STEP)
+    assert seen == [[white if one is None else one for one in line] for line in shown]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
+from pg_transfer.data.videos import Video
 from pg_transfer.metrics.bootstrap import concerned, intervals
 from pg_transfer.task import (
     Answer,
@@ -70,6 +72,14 @@ class Echo(Task):
     @property
     def departures(self) -> Sequence[str]:
         return [f"{self.name} departs"]
+
+
+class Filmed(Echo):
+    """As many frames of a video."""
+
+    def examples(self, split: str) -> Sequence[Example]:
+        clip = Video(Path("a.mp4"), self.images, 1)
+        return [replace(example, image=clip) for example in super().examples(split)]
 
 
 def mixture(*tasks: Echo, weights: Sequence[float | None] = (1, 3), beams: int = 1) -> Mixture:
@@ -170,6 +180,12 @@ def test_what_has_to_be_known_is_told_of_each() -> None:
     assert told[0] == "several tasks are learnt at once; nothing is published for that"
     assert told[1] == "one: one departs"
     assert "two: alone it is answered with beams=2" in told[4]
+
+
+def test_frames_of_videos_count_as_images() -> None:
+    with pytest.raises(ValueError, match=r"equally many images.*one has 3, two has 4"):
+        mixture(Filmed("one", images=3), Filmed("two", images=4)).examples("train")
+    assert len(mixture(Filmed("one", images=3), Echo("two", images=3)).examples("train")) == 6
 
 
 def test_a_batch_has_to_be_of_equally_many_images() -> None:

@@ -93,9 +93,7 @@ def test_a_missing_video_is_an_error_that_says_how_to_go_on(
     gone.unlink()
     task = task_of(kind, tmp_path)
     task.examples("train")
-    expected = (
-        r"1 of the 2 videos of 'val' are not in .*; the first are .*\n(.|\n)*task.missing=leave"
-    )
+    expected = r"1 of the 2 videos of 'val' are not in .*, such as .*\n(.|\n)*task.missing=leave"
     with pytest.raises(FileNotFoundError, match=expected):
         task.examples("val")
     with missing_images_allowed():

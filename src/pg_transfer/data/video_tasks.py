@@ -189,7 +189,7 @@ class VideoTask(QuestionTask):
         looked = " or ".join(map(str, existing or self.video_folders))
         first = ", ".join(sorted(missing)[:NAMED])
         raise FileNotFoundError(
-            f"{len(missing):,} of the {count:,} videos of {split!r} are not in {looked}; the first "
-            f"are {first}.\n{self.fetch} Videos that cannot be had any more are left out with "
+            f"{len(missing):,} of the {count:,} videos of {split!r} are not in {looked}, such as "
+            f"{first}.\n{self.fetch} Videos that cannot be had any more are left out with "
             f"task.missing={LEAVE_OUT}, and counted in the report."
         )
