@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from pg_transfer.data.videos import Video
 from pg_transfer.display import progress
 from pg_transfer.display.progress import Clock, duration
 from pg_transfer.display.samples import LONGEST, shortened
@@ -88,7 +89,11 @@ def test_answers_are_cut_to_a_line() -> None:
 
 @pytest.mark.parametrize(
     ("image", "shown"),
-    [(Path("a"), "photo.jpg"), ((Path("a"), Path("b")), "photo1.jpg photo2.jpg --together")],
+    [
+        (Path("a"), "photo.jpg"),
+        ((Path("a"), Path("b")), "photo1.jpg photo2.jpg --together"),
+        (Video(Path("a"), 16, 9), "'frames/*.jpg' --together"),
+    ],
 )
 def test_the_end_says_where_everything_lies_and_what_is_next(
     image: Image, shown: str, tmp_path: Path

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pg_transfer.process.console import CONSOLE, facts_table, say
 from pg_transfer.project import typed
-from pg_transfer.task import Example
+from pg_transfer.task import Clip, Example
 from pg_transfer.training.scoring import Headline
 from pg_transfer.training.weights import BEST, LAST
 
@@ -59,13 +59,15 @@ def show_end(
     say("next")
     score = " ".join(typed("evaluate"))
     say(f"  {score} run={run}{' checkpoint=best' if best_step != updates else ''}")
-    shown, prompt = _stand_ins(len(example.images)), shlex.quote(example.prefix)
+    shown, prompt = _stand_ins(example), shlex.quote(example.prefix)
     say(f"  python -m pg_transfer.predict {run} --images {shown} --prompt {prompt}")
     say(f"  python -m pg_transfer.export {run} --to {exported} --format {form}")
 
 
-def _stand_ins(count: int) -> str:
-    """What to write for so many images that are shown at once."""
-    if count == 1:
+def _stand_ins(example: Example) -> str:
+    """What to write for the image, or for as many as are shown at once."""
+    if isinstance(example.image, Clip):
+        return "'frames/*.jpg' --together"
+    if example.seen == 1:
         return "photo.jpg"
-    return f"{' '.join(f'photo{number}.jpg' for number in range(1, count + 1))} --together"
+    return f"{' '.join(f'photo{number}.jpg' for number in range(1, example.seen + 1))} --together"
