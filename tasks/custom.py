@@ -41,6 +41,8 @@ class Custom(Task):
         images: the folder that names of images are relative to; by default that of the data.
         metric: a name of `own_data.scoring.NAMES`; chosen by looking if there is none.
         box_format: what the four numbers of a box mean.
+        frames: of a video that the model sees.
+        stride: from one of them to the next; None spreads them over the video.
         holdout: percent of the training images to validate on.
         mask_codec: loads the codec; called only if masks are to be learnt.
 
@@ -59,6 +61,8 @@ class Custom(Task):
         images: str | Path | None = None,
         metric: str | None = None,
         box_format: str | None = None,
+        frames: int | None = None,
+        stride: int | None = None,
         holdout: float = 10,
         mask_codec: Callable[[], MaskCodec] | None = None,
     ) -> None:
@@ -67,7 +71,7 @@ class Custom(Task):
             Wishes(
                 columns=dict(columns or {}), prefix=prefix, suffix=suffix,
                 images=Path(images) if images else None,
-                metric=metric, box_format=box_format, holdout=holdout,
+                metric=metric, box_format=box_format, frames=frames, stride=stride, holdout=holdout,
             ),
         )  # fmt: skip
         self._load_codec = mask_codec

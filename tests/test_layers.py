@@ -48,7 +48,8 @@ ALLOWED = {
     "metrics": "task text segmentation.instances segmentation.masks segmentation.scenes",
     "metrics.captioning": "task data.questions metrics",
     "own_data": (
-        "task data.images data.json_texts data.release segmentation.masks "
+        "task data.images data.json_texts data.release data.video_files data.videos "
+        "segmentation.masks "
         "segmentation.run_lengths segmentation.scenes metrics"
     ),
     "reporting": "",
@@ -80,8 +81,8 @@ ALLOWED = {
     ),
     "planning": "model adapters training process.shortage",
     "answering": (
-        "data.images data.json_texts data.resizing text model segmentation process.secrecy "
-        "training sources.loading"
+        "data.images data.json_texts data.resizing data.video_files data.videos text model "
+        "segmentation process.secrecy training sources.loading"
     ),
     "answering.answers_file": "process.locking process.whole_files answering training",
     "answering.writing": "segmentation process.console process.whole_files answering",

@@ -21,14 +21,9 @@ from pg_transfer.answering.answers_file import (
     all_it_depends_on,
     refuse_taken,
 )
-from pg_transfer.answering.given_images import (
-    GivenImages,
-    Request,
-    find_images,
-    none_readable,
-    read_prompts,
-    refuse_secret_requests,
-)
+from pg_transfer.answering.asked import Request, find_images, read_prompts, refuse_secret_requests
+from pg_transfer.answering.given_images import GivenImages, none_readable
+from pg_transfer.answering.given_videos import Seen, is_video
 from pg_transfer.answering.manner import Manner
 from pg_transfer.answering.model import BATCH, load
 from pg_transfer.answering.writing import taken_up, tell_what_came, write_replies
@@ -72,7 +67,8 @@ def answer(options: argparse.Namespace, folder: Path, command: Sequence[str]) ->
     requests = read_requests(options)
     refuse_secret_requests(requests)
     refuse_taken(folder)
-    images = GivenImages(skips=options.on_error == "skip", tell=say)
+    seen = chosen_frames(options)
+    images = GivenImages(skips=options.on_error == "skip", tell=say, seen=seen)
     images.check(requests)
     quiet_libraries()
     model = load(
@@ -84,7 +80,7 @@ def answer(options: argparse.Namespace, folder: Path, command: Sequence[str]) ->
         weights=options.weights,
         device=options.device,
     )
-    manner = chosen_manner(model.manner, options)
+    manner = replace(chosen_manner(model.manner, options), frames=seen.frames, stride=seen.stride)
     made_by = all_it_depends_on(model, manner, requests, draw=options.pictures)
     with AnswersFile(folder, made_by) as file:
         written, remaining = taken_up(file, requests, images, model.codec, batch=options.batch)
@@ -123,6 +119,8 @@ def read_requests(options: argparse.Namespace) -> list[Request]:
     prompts = options.prompt or [usual_prompt(options.source)]
     found = find_images(options.images, once=not options.together)
     shown = [tuple(found)] if options.together else [(path,) for path in found]
+    if any(len(images) > 1 and any(map(is_video, images)) for images in shown):
+        raise ValueError("--together is of images; a video is its frames together already")
     return [Request(*pair) for pair in product(shown, prompts)]
 
 
@@ -140,6 +138,13 @@ def usual_prompt(source: str) -> str:
         like = f' (its prompts are "{prompt}")' if prompt else ""
         raise ValueError(f'{source} asks each image something else{like}; give --prompt "…"')
     return prompt
+
+
+def chosen_frames(options: argparse.Namespace) -> Seen:
+    """What is seen of videos: what the options say, or else what the run has learnt from."""
+    folder = run_folder(Path(options.source))
+    task = {} if folder is None else read_run_settings(folder, builds=False).get("task") or {}
+    return Seen(options.frames or task.get("frames"), options.stride or task.get("stride"))
 
 
 def chosen_manner(usual: Manner, options: argparse.Namespace) -> Manner:
@@ -185,6 +190,8 @@ def parser() -> argparse.ArgumentParser:
     option("--no-pictures", dest="pictures", action="store_false", help="draw nothing")
     option("--checkpoint", default="last", metavar="WHICH", help="last or best, of a run")
     option("--device", help="cpu, cuda, cuda:1; default: a GPU if there is one")
+    option("--frames", type=_count, metavar="N", help="seen of a video; default: the run's")
+    option("--stride", type=_count, metavar="N", help="from one frame that is seen to the next")
     option("--resolution", type=_count, metavar="PX", help="default: the model's")
     option("--tokenizer", metavar="PATH", help="where it does not lie beside the weights")
     option("--weights", metavar="PLACE", help="what the source was learnt on, if it has moved")

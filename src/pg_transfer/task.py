@@ -44,6 +44,10 @@ class Clip(ABC):
             ValueError: it cannot be read; perhaps after some frames.
         """
 
+    def repeated(self, frames: Sequence[T]) -> list[T]:
+        """`count` of these; if they are too few, they come again from the first on."""
+        return [frames[place % len(frames)] for place in range(self.count)]
+
 
 Image = OneImage | tuple[OneImage, ...] | Clip
 """What an example is about: mostly one image; or several, which the model sees in this order; or a

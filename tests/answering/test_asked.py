@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from pg_transfer import predict
-from pg_transfer.answering.given_images import Request, find_images
+from pg_transfer.answering.asked import Request, find_images
 from pg_transfer.sources.run_settings import CONFIG
 
 ROOT = Path(__file__).parents[2]
@@ -61,10 +61,10 @@ def test_several_images_may_be_shown_together(tmp_path: Path) -> None:
         (["--images", "good.png", "--prompts", "rows"], "leave out the others"),
         (["--prompts", "absent"], "no file of prompts at absent"),
         (["--prompts", "rows"], "rows, line 2: not a row such as"),
-        (["--prompts", "numbers"], "numbers, line 1: `image` and `prompt` have to be strings"),
+        (["--prompts", "numbers"], "numbers, line 1: `image`, `video` and `prompt` have to be"),
         (["--prompts", "blank"], "blank has no rows"),
-        (["--prompts", "both"], "both, line 1: has both `image` and `images`; say one"),
-        (["--prompts", "none"], "none, line 1: `image` and `prompt` have to be strings, and `im"),
+        (["--prompts", "both"], "both, line 1: has images and image; say one of them"),
+        (["--prompts", "none"], "none, line 1: `image`, `video` and `prompt` have to be strings"),
         (["--prompts", "unlike"], "unlike, line 2: this prompt is about 1 and the first about 2 "
          "images; a model has learnt from one number of them, so ask about others in another"),
         (["--prompts", "rows", "--together"], "--prompts has the images with their prompts; leave"),

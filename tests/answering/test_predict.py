@@ -18,7 +18,7 @@ from PIL import Image
 import pg_transfer
 from pg_transfer import predict
 from pg_transfer.answering.answers_file import ANSWERS, UNFINISHED, AnswersFile
-from pg_transfer.answering.given_images import find_images
+from pg_transfer.answering.asked import find_images
 from pg_transfer.running.assemble import assemble
 from pg_transfer.running.settings import register_resolvers
 from pg_transfer.sources.run_settings import CONFIG

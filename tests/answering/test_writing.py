@@ -11,7 +11,7 @@ from PIL import Image
 
 from pg_transfer import predict
 from pg_transfer.answering.answers_file import ANSWERS, UNFINISHED, AnswersFile
-from pg_transfer.answering.given_images import Request, refuse_secret_requests
+from pg_transfer.answering.asked import Request, refuse_secret_requests
 from pg_transfer.answering.reply import Reply
 from pg_transfer.answering.writing import Written, write_replies
 from pg_transfer.segmentation.instances import Found

@@ -92,7 +92,7 @@ def test_answers_are_cut_to_a_line() -> None:
     [
         (Path("a"), "photo.jpg"),
         ((Path("a"), Path("b")), "photo1.jpg photo2.jpg --together"),
-        (Video(Path("a"), 16, 9), "'frames/*.jpg' --together"),
+        (Video(Path("a"), 16, 9), "video.mp4"),
     ],
 )
 def test_the_end_says_where_everything_lies_and_what_is_next(

@@ -80,6 +80,10 @@ def _photographs(folder: Path) -> None:
         Image.new("RGB", (50, 30), (20 * place, 0, 90)).save(folder / str(row["image"]))
     _write_rows(folder / "my.jsonl", own)
     _write_rows(folder / "new.jsonl", own[:2])
+    clips = [{"video": f"clips/{n}.mp4", "prefix": "what?", "suffix": "a"} for n in range(4)]
+    for row in clips:
+        data_sets.write_video(folder / row["video"], frames=9)
+    _write_rows(folder / "clips.jsonl", clips)
     named = [{"img": Path(str(row["image"])).name, "texts": ["A man."]} for row in own]
     data_sets.write_json(folder / "owner/name/rows.json", named)
     for row in named:

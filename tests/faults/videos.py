@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests import data_sets
+from tests.faults.broken_runs import trained
 from tests.faults.fault import Fault
-from tests.faults.making import Make
+from tests.faults.making import Make, also, file, nothing
 
 ON_MSVD = ("task=msvd_qa", "resolution=224", "final_split=false")
 ON_ACTIVITYNET = ("task=activitynet_cap", "resolution=224", "final_split=false")
@@ -76,5 +77,21 @@ VIDEOS = [
         (*ON_MSVD, "image_cache=prepared"),
         "image_cache keeps images, and example 'vid0#0' is about a video: other frames of it are "
         "seen each time; set image_cache=null",
+    ),
+    Fault(
+        "videos of your own, and no word on their frames",
+        file("my.jsonl", b'{"video": "a.mp4", "prefix": "what is done?", "suffix": "a jump"}\n'),
+        ("task=custom", "data=my.jsonl"),
+        "`video` are videos: say how many frames of each the model sees, such as frames=8. They "
+        "are spread over the video, or stride=... frames of it apart; each is to the model what an "
+        "image is, with as many tokens",
+    ),
+    Fault(
+        "a video, and a model of images",
+        also(trained(nothing), lambda folder: data_sets.write_video(folder / "a.mp4")),
+        ("run", "--images", "a.mp4", "--prompt", "what is done?"),
+        "a.mp4 is a video, and the model is not known to have learnt from videos: say how many "
+        "frames it is to see, --frames 16 of predict",
+        program="-m pg_transfer.predict",
     ),
 ]

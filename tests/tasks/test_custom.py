@@ -127,7 +127,7 @@ def test_columns_by_other_names(folder: Path) -> None:
     example = custom(folder, rows, columns=names).examples("train")[0]
     assert (example.id[0], example.prefix, example.suffixes[1]) == ("k", "how red?", "none")
     with pytest.raises(
-        ValueError, match=r"has no column `image` or `images`. It has img, ask, said"
+        ValueError, match=r"has no column `image`, `images` or `video`. It has img, ask, said"
     ):
         custom(folder, rows)
     with pytest.raises(ValueError, match="there is no such role"):

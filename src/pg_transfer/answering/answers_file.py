@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pg_transfer.answering.given_images import GivenImages, Request
+from pg_transfer.answering.asked import Request
+from pg_transfer.answering.given_images import GivenImages
 from pg_transfer.answering.manner import Manner
 from pg_transfer.answering.model import AnsweringModel
 from pg_transfer.process.locking import has_locked

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from omegaconf import DictConfig
 
+from pg_transfer.answering.given_videos import Seen
 from pg_transfer.model.decoding import GREEDY, Decoding
 
 
@@ -20,6 +21,8 @@ class Manner:
         max_tokens: the most that an answer may have.
         decoding: how answers are found.
         mixed: on a GPU, compute in bfloat16 where weights are float32.
+        frames: of a video that are seen; None for a model that has learnt from none.
+        stride: from one of them to the next; None spreads them over the video.
     """
 
     antialias: bool = True
@@ -27,6 +30,13 @@ class Manner:
     max_tokens: int = 256
     decoding: Decoding = GREEDY
     mixed: bool = True
+    frames: int | None = None
+    stride: int | None = None
+
+    @property
+    def seen(self) -> Seen:
+        """Of a video."""
+        return Seen(self.frames, self.stride)
 
     @classmethod
     def of_run(cls, settings: DictConfig) -> Manner:
@@ -39,4 +49,6 @@ class Manner:
                 beams=settings.beams, temperature=settings.temperature, nucleus=settings.nucleus
             ),
             mixed=str(settings.trainer.precision).endswith("mixed"),
+            frames=settings.task.get("frames"),
+            stride=settings.task.get("stride"),
         )

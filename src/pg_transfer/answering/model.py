@@ -17,7 +17,9 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from pg_transfer.answering.given_images import Picture, Shown, pixels_of, refuse_other_count
+from pg_transfer.answering.asked import refuse_other_count
+from pg_transfer.answering.given_images import Picture, Shown, pixels_of
+from pg_transfer.answering.given_videos import Frames
 from pg_transfer.answering.manner import Manner
 from pg_transfer.answering.reply import Reply, read_reply
 from pg_transfer.data.resizing import resize
@@ -130,7 +132,7 @@ class AnsweringModel:
         while part := list(islice(remaining, batch)):
             # An image that is asked several prompts is opened once.
             opened = {id(shown): shown for shown, _ in part}
-            opened = {key: pixels_of(shown) for key, shown in opened.items()}
+            opened = {key: pixels_of(shown, manner.seen) for key, shown in opened.items()}
             pixels = [opened[id(shown)] for shown, _ in part]
             first = first or len(pixels[0])
             for number, own in enumerate(pixels, start=done + 1):
@@ -249,7 +251,10 @@ def _usual_codec(settings: DictConfig | None) -> MaskCodec | None:
 
 
 def _resized(images: Sequence[np.ndarray], side: int, antialias: bool) -> np.ndarray:
-    """Uint8 [R, R, 3] of one image, [F, R, R, 3] of several."""
+    """Uint8 [R, R, 3] of one image, [F, R, R, 3] of several; float32 of a video."""
+    if isinstance(images, Frames):
+        images = [frame.astype(np.float32) for frame in images]
+        return np.stack([resize(frame, side, antialias=antialias) for frame in images])
     each = [resize(one, side, antialias=antialias) for one in images]
     return np.stack(each) if len(each) > 1 else each[0]
 

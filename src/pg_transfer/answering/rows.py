@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from pg_transfer.answering.given_images import Request
+from pg_transfer.answering.asked import Request
 from pg_transfer.answering.reply import Reply
 from pg_transfer.segmentation.instances import Found
 

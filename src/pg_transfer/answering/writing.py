@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pg_transfer.answering.answers_file import ANSWERS, AnswersFile, answered_already
-from pg_transfer.answering.given_images import GivenImages, Request
+from pg_transfer.answering.asked import Request
+from pg_transfer.answering.given_images import GivenImages
 from pg_transfer.answering.reply import Reply, undrawn_in
 from pg_transfer.answering.rows import as_row, said
 from pg_transfer.process.console import say

@@ -32,14 +32,15 @@ class Video(Clip):
     Attributes:
         path: of the file or the folder.
         count: see `Clip`.
-        stride: from one frame that is seen to the next, in frames of the video.
+        stride: from one frame that is seen to the next, in frames of the video; None spreads them
+            over it.
         segment: where the part begins and ends, in seconds; None for all of it.
         duration: in seconds, of the whole, by which the frames of a folder are given their times.
     """
 
     path: Path
     count: int
-    stride: int
+    stride: int | None
     segment: tuple[float, float] | None = None
     duration: float | None = None
 
@@ -77,10 +78,11 @@ class Video(Clip):
                     f"frame, at {seconds[-1]:.2f} s"
                 )
             stop = max(bisect_left(seconds, end), first + 1)
-        spare = stop - first - self.count * self.stride
+        stride = self.stride or max(1, (stop - first) // self.count)
+        spare = stop - first - self.count * stride
         if draw is not None and spare > 0:
             first += draw.number(spare + 1)
-        return range(first, stop, self.stride)[: self.count]
+        return range(first, stop, stride)[: self.count]
 
 
 def _frame_files(folder: Path) -> list[Path]:

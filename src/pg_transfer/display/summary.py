@@ -67,7 +67,7 @@ def show_end(
 def _stand_ins(example: Example) -> str:
     """What to write for the image, or for as many as are shown at once."""
     if isinstance(example.image, Clip):
-        return "'frames/*.jpg' --together"
+        return "video.mp4"
     if example.seen == 1:
         return "photo.jpg"
     return f"{' '.join(f'photo{number}.jpg' for number in range(1, example.seen + 1))} --together"

@@ -13,6 +13,7 @@ from pg_transfer.own_data.typed import typed_column
 ROLES = {
     "image": "a file, relative to the data's own folder",
     "images": "a list of such files, the same number in every row",
+    "video": "a video, likewise; or the folder of its frames",
     "prefix": "the request",
     "suffix": "the answer",
     "suffixes": "a list of answers, which take turns from epoch to epoch",
@@ -31,6 +32,7 @@ ROLES = {
 
 OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "image": ("file_name", "image_path"),
+    "video": ("video_path",),
     "prefix": ("prompt", "instruction"),
     "suffix": ("answer", "caption", "label"),
     "suffixes": ("answers", "captions"),
@@ -40,6 +42,9 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "id": ("__key__",),
 }
 """What columns are also called that need no `columns=`, if none has the role's own name."""
+
+SHOWN = ("image", "images", "video")
+"""What a row is about is in one of these."""
 
 QUESTION = "question"
 
@@ -54,7 +59,7 @@ def choose_columns(found: Sequence[str], given: Mapping[str, str]) -> dict[str, 
         given: what a user says of some roles.
 
     Raises:
-        ValueError: a role or a column that there is not, or no image.
+        ValueError: a role or a column that there is not, or not one for what a row is about.
     """
     if not found:
         raise ValueError("there is not a single row in the data, or its rows have no columns")
@@ -72,8 +77,9 @@ def choose_columns(found: Sequence[str], given: Mapping[str, str]) -> dict[str, 
         free = [name for name in names if _has(found, name) and name not in given.values()]
         if role not in chosen and free:
             chosen[role] = free[0]
-    if ("image" in chosen) == ("images" in chosen):
-        have = "both `image` and `images`" if "image" in chosen else "no column `image` or `images`"
+    shown = [f"`{role}`" for role in SHOWN if role in chosen]
+    if len(shown) != 1:
+        have = f"both {' and '.join(shown)}" if shown else "no column `image`, `images` or `video`"
         raise ValueError(f"the data has {have}. {_possible(found)}")
     if chosen.get("suffix") == "suffix" and chosen.get("suffixes") in OTHER_NAMES["suffixes"]:
         del chosen["suffixes"]  # the role's own name is the surer one

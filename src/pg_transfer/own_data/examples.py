@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from pg_transfer.data.release import missing_images, tried
+from pg_transfer.data.video_files import require_decoder
 from pg_transfer.own_data.columns import OTHER_NAMES
 from pg_transfer.own_data.conversations import ROLE, conversation_column, unrolled
 from pg_transfer.own_data.held_out import Shown, hold_out
@@ -17,7 +18,7 @@ from pg_transfer.own_data.objects import require_form
 from pg_transfer.own_data.rows import Row, Source
 from pg_transfer.own_data.scoring import Seen, choose_metric, require_metric
 from pg_transfer.own_data.written_boxes import all_or_none
-from pg_transfer.task import Example
+from pg_transfer.task import Clip, Example
 
 CAPTIONS = ("caption", "describe")
 """How requests begin that are answered by captions."""
@@ -49,6 +50,7 @@ def read_examples(source: Source, wishes: Wishes) -> OwnData:
 
     Raises:
         FileNotFoundError: images are missing, and they are not allowed to be.
+        ImportError: there are video files, and nothing to decode them.
         ValueError: columns do not fit, or a row cannot be right; the message names it.
     """
     if wishes.metric is not None:
@@ -65,6 +67,12 @@ def read_examples(source: Source, wishes: Wishes) -> OwnData:
     else:
         splits = maker.with_requests(splits)
     require_files(image for examples in splits.values() for one in examples for image in one.images)
+    if any(
+        isinstance(one.image, Clip) and one.image.path.is_file()
+        for examples in splits.values()
+        for one in examples
+    ):
+        require_decoder()
     total = sum(map(len, splits.values()))
     note = hold_out(splits, shown, wishes.holdout)
     asked = {one.prefix for examples in splits.values() for one in examples}

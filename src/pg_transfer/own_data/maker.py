@@ -16,6 +16,7 @@ from pg_transfer.data.images import StoredImage
 from pg_transfer.metrics.detection import read_things
 from pg_transfer.own_data import columns as roles
 from pg_transfer.own_data import written_boxes
+from pg_transfer.own_data.clips import Clips
 from pg_transfer.own_data.held_out import TRAIN, Shown
 from pg_transfer.own_data.image_files import is_on_its_side, read_images, size_of, turned
 from pg_transfer.own_data.objects import Tally, read_scene, size_in
@@ -23,7 +24,7 @@ from pg_transfer.own_data.rows import Row, Source
 from pg_transfer.own_data.scoring import OF_OBJECTS
 from pg_transfer.own_data.typed import typed_column, typed_template
 from pg_transfer.segmentation.scenes import SEPARATOR, Scene
-from pg_transfer.task import Example, OneImage
+from pg_transfer.task import Example, Image, OneImage
 
 CATEGORIES, LABELS = "categories", "labels"
 FEW = 10
@@ -43,6 +44,8 @@ class Wishes:
         images: the folder that the names of images are relative to.
         metric: a name of `scoring.NAMES`.
         box_format: what the four numbers of a box mean.
+        frames: of a video that are seen.
+        stride: from one of them to the next; None spreads them over the video.
         holdout: percent of the training images to validate on, if the data has no such split.
     """
 
@@ -52,6 +55,8 @@ class Wishes:
     images: Path | None = None
     metric: str | None = None
     box_format: str | None = None
+    frames: int | None = None
+    stride: int | None = None
     holdout: float = 10
 
 
@@ -67,6 +72,8 @@ class Maker:
         self.remarks: list[str] = []
         self.tally = Tally()
         self.frames: tuple[int, str] | None = None
+        self.clips = Clips(wishes.frames, wishes.stride)
+        self.clips.require_fit(self.names.get("video"), self.kind)
         if wishes.suffix is not None:
             roles.require_fields("suffix", wishes.suffix, source.columns, ())
         elif self.kind == "text" and not {"suffix", "suffixes"} & self.names.keys():
@@ -89,9 +96,9 @@ class Maker:
         """The split, the example, and the images that it must not share with another split."""
         values = row.values
         folder = self.wishes.images or row.folder
-        several = "images" in self.names
-        cell = self._get(values, "images" if several else "image")
-        images = read_images(cell, folder, several=several)
+        (role,) = (role for role in roles.SHOWN if role in self.names)
+        cell = self._get(values, role)
+        images = read_images(cell, folder, several=role == "images")
         self._require_frames(len(images), row.place)
         split = self._split(row)
         one = self._get(values, "id")
@@ -107,12 +114,17 @@ class Maker:
             extra = {LABELS: SEPARATOR.join(scene.labels), CATEGORIES: "{" + CATEGORIES + "}"}
         example = Example(
             id=id,
-            image=images if several else images[0],
+            image=self._shown(role, images),
             prefix=roles.fill(self.request, values, extra) if self.request else "",
             suffixes=suffixes,
             reference=scene,
         )
         return split, example, stored or str(cell)
+
+    def _shown(self, role: str, images: tuple[OneImage, ...]) -> Image:
+        if role == "video":
+            return self.clips.of(images[0])
+        return images if role == "images" else images[0]
 
     def with_requests(self, splits: Mapping[str, Sequence[Example]]) -> dict[str, list[Example]]:
         """The examples with the names of all categories in requests that want them."""

@@ -49,7 +49,7 @@ def update_of(config: DictConfig) -> Update:
         precision=str(trainer["precision"]),
         processes=processes_of(trainer),
         shares_weights=shares_weights,
-        images=settings["task"].get("frames", 1),
+        images=settings["task"].get("frames") or 1,
     )
 
 

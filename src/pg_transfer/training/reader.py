@@ -125,7 +125,7 @@ class Reader:
             resizing.resize(frame.astype(np.float32), self.resolution, antialias=antialias)
             for frame in clip.frames(draw)
         ]
-        return np.stack([frames[place % len(frames)] for place in range(clip.count)])
+        return np.stack(clip.repeated(frames))
 
     def _resized(self, source: OneImage, *, antialias: bool) -> Picture:
         if isinstance(source, images.MarkedImage):

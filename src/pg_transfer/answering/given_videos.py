@@ -1,0 +1,58 @@
+"""Videos as users give them, of which a model sees as many frames as it has learnt from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pg_transfer.data.video_files import SUFFIXES
+from pg_transfer.data.videos import Video
+
+
+class Frames(tuple[np.ndarray, ...]):
+    """Those of a video that are seen, each uint8 [H, W, 3].
+
+    They are resized to values between two grey levels, as in training, where images are rounded.
+    """
+
+
+class Seen(NamedTuple):
+    """What is seen of a video.
+
+    Attributes:
+        frames: how many; None for a model that has learnt from none.
+        stride: from one to the next; None spreads them over the video.
+    """
+
+    frames: int | None = None
+    stride: int | None = None
+
+    def read(self, path: Path) -> Frames:
+        """The frames of a video file.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ImportError: nothing is installed that decodes it.
+            ValueError: it cannot be read, or nothing says how many frames are seen.
+        """
+        video = self._video(path)
+        return Frames(video.repeated(list(video.frames())))
+
+    def look(self, path: Path) -> None:
+        """Decodes the first frame; errors are those of `read`."""
+        next(self._video(path).frames())
+
+    def _video(self, path: Path) -> Video:
+        if self.frames is None:
+            raise ValueError(
+                f"{path} is a video, and the model is not known to have learnt from videos: say "
+                f"how many frames it is to see, --frames 16 of predict"
+            )
+        return Video(path, self.frames, self.stride)
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file is one, by its name."""
+    return path.suffix.lower() in SUFFIXES
