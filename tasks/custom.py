@@ -51,6 +51,8 @@ class Custom(Task):
         ValueError: it is not recognised, or a record cannot be right.
     """
 
+    seen = None
+
     def __init__(
         self,
         root: str | Path | Sequence[Any] | Mapping[str, Any] | None,

@@ -67,6 +67,7 @@ class NLVR2(QuestionTask):
     """
 
     title = "NLVR2"
+    seen = 2
     splits = (*PARTS, MARVL)
     sizes = SIZES
     formulas = FORMULAS

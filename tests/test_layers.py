@@ -133,7 +133,7 @@ ALLOWED = {
         "process.whole_files "
         "process.stopping training planning sources.run_settings display display.preview tracking "
         "running.additions running.assemble running.claim running.evaluation running.folder "
-        "running.mixing running.settings"
+        "running.mixing running.settings running.task_settings"
     ),
     "running.watchers": "text process.stopping training display tracking running.parts",
     "check": (
@@ -169,8 +169,8 @@ RESERVED = {
     ),
     "hydra": (
         "sweeping.multirun sweeping.search process.console process.launching running.additions "
-        "running.folder running.mixing running.parts running.transfer check hydra_plugins plan "
-        "sweep"
+        "running.folder running.mixing running.parts running.task_settings running.transfer "
+        "check hydra_plugins plan sweep"
     ),
     "optuna": "sweeping.study",
     "matplotlib": "sweeping.plot",

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 import torch
 from omegaconf import OmegaConf
+from PIL import Image
 
 from pg_transfer.check import composed
 from pg_transfer.plan import main
-from pg_transfer.planning.asked import update_of
 from pg_transfer.planning.pretended import pretended_group
 from pg_transfer.planning.shortage import shortage_explained
+from pg_transfer.running.task_settings import images_of
 
 TINY = ("model=tiny", "trainer=cpu")
 
@@ -49,12 +51,36 @@ def test_the_asked_micro_batch_and_number_of_examples(capsys) -> None:
     assert "not known without the data" in out
 
 
-@pytest.mark.slow
-def test_the_frames_of_a_video_are_planned_for() -> None:
-    settings = ("model=tiny", "resolution=224")
-    assert update_of(composed(["task=msvd_qa", *settings])).images == 8
-    assert update_of(composed(["task=msvd_qa", *settings, "task.frames=3"])).images == 3
-    assert update_of(composed(["task=textvqa", *settings])).images == 1
+def test_all_images_of_an_example_are_planned_for(tmp_path: Path) -> None:
+    def images(*settings: str) -> int:
+        return images_of(composed([*settings, "model=tiny", "resolution=224"]))
+
+    assert images("task=msvd_qa") == 8
+    assert images("task=msvd_qa", "task.frames=3") == 3
+    assert images("task=textvqa") == 1
+    assert images("task=nlvr2") == 2
+    mixture = "mixture={nlvr2: 1, textvqa: 2}"
+    assert images("task=mixture", mixture) == 2
+    # Of one's own data the first example tells; those that are not there are told of later.
+    own = tmp_path / "my.jsonl"
+    assert images("task=custom", f"data={own}") == 1
+    names = [f"{number}.png" for number in range(3)]
+    row = {"images": names, "prefix": "a", "suffix": "b"}
+    own.write_text("\n".join(json.dumps(row | {"split": split}) for split in ("train", "val")))
+    for name in names:
+        Image.new("RGB", (9, 9)).save(tmp_path / name)
+    assert images("task=custom", f"data={own}") == 3
+    assert images("task=custom", f"data={own}", "frames=4") == 4
+
+
+def test_a_plan_counts_them(capsys) -> None:
+    settings = ("micro_batch=4", "--examples", "512", "model=tiny", "resolution=224")
+    found = [
+        re.findall(r"activations ([0-9.]+) GB", printed(capsys, task, *settings))
+        for task in ("task=nlvr2", "task=gqa")
+    ]
+    (two,), (one,) = found
+    assert float(two) > 1.8 * float(one)
 
 
 def test_a_plan_of_shared_weights(capsys) -> None:
@@ -121,7 +147,7 @@ def test_memory_that_runs_out_in_training() -> None:
     """For real: torch's allocator is asked for more than any machine has."""
     with (
         pytest.raises(ValueError, match="out of memory with micro_batch=16") as raised,
-        shortage_explained(shapes(trainer={"accelerator": "cpu"})),
+        shortage_explained(shapes(trainer={"accelerator": "cpu"}), lambda: 1),
     ):
         torch.empty(10**15)
     said = str(raised.value)
@@ -137,13 +163,14 @@ def test_memory_that_runs_out_over_answers() -> None:
 
     with (
         pytest.raises(ValueError, match=r"answers to 64 prompts at once.*evaluation_batch=32"),
-        shortage_explained(shapes(trainer={"accelerator": "cpu"})),
+        shortage_explained(shapes(trainer={"accelerator": "cpu"}), lambda: 1),
     ):
         validation_step()
 
 
 def test_other_errors_are_left_alone() -> None:
-    with pytest.raises(RuntimeError, match="something else"), shortage_explained(shapes()):
+    explained = shortage_explained(shapes(), lambda: 1)
+    with pytest.raises(RuntimeError, match="something else"), explained:
         raise RuntimeError("something else")
 
 
@@ -186,6 +213,6 @@ def test_memory_that_runs_out_of_processes_that_share_the_weights() -> None:
     with (
         pretended_group(2),
         pytest.raises(ValueError, match=r"take a smaller one, or tuning=lora; .* pg_transfer.plan"),
-        shortage_explained(config),
+        shortage_explained(config, lambda: 1),
     ):
         torch.empty(10**15)

@@ -57,6 +57,7 @@ def plan(options: argparse.Namespace) -> None:
     from pg_transfer.planning.asked import AUTO, remedies, settled, update_of
     from pg_transfer.planning.room import WITHOUT_BFLOAT16, asked_device, found_device, gb
     from pg_transfer.running.settings import refuse_odd_values
+    from pg_transfer.running.task_settings import images_of
 
     quiet_libraries()
     settings = list(options.settings)
@@ -67,13 +68,14 @@ def plan(options: argparse.Namespace) -> None:
     if not any(setting.startswith("micro_batch=") for setting in settings):
         config.micro_batch = AUTO
     refuse_odd_values(config, left=AUTO)
-    update = update_of(config)
+    images = images_of(config)
+    update = update_of(config, images=images)
     device = (
         asked_device(options.device)
         if options.device
         else found_device(str(config.trainer.accelerator))
     )
-    found = settled(config, device)
+    found = settled(config, device, images=images)
     steps, remark = updates_of(config, update.recipe, options.examples)
     memory = [(part, gb(size)) for part, size in found.memory.items()]
     CONSOLE.print(facts_table("memory of each device at its most", [
@@ -137,10 +139,11 @@ def duration(run: Path, flops: int, steps: int | None) -> str:
     from pg_transfer.planning.asked import update_of
     from pg_transfer.planning.rehearsal import rehearse
     from pg_transfer.planning.room import gb
+    from pg_transfer.running.task_settings import images_of
 
     settings = read_run_settings(run, builds=False)
     reached = measured(run)
-    update = update_of(settings)
+    update = update_of(settings, images=images_of(settings))
     there = rehearse(update, settings.micro_batch)
     an_image = there.flops * update.processes / update.recipe.batch_size
     speed = an_image * reached.images_per_second

@@ -230,12 +230,15 @@ class Task(ABC):
         sizes: how many examples splits have in the paper; the report says where there are others.
         unscored: splits to learn from whose answers cannot be scored, and why, in a sentence.
         request: what every image is asked, or its template, where the data chose it; else None.
+        seen: how many images the model sees of an example, unless there is a setting `frames`; None
+            where only the data tell.
     """
 
     formulas: ClassVar[Mapping[str, Formula]] = {}
     sizes: Mapping[str, int] = MappingProxyType({})
     unscored: Mapping[str, str] = MappingProxyType({})
     request: str | None = None
+    seen: ClassVar[int | None] = 1
 
     @abstractmethod
     def examples(self, split: str) -> Sequence[Example]:

@@ -24,8 +24,12 @@ AUTO = "auto"
 """A micro-batch, or blocks to compute twice, that are left to the planner."""
 
 
-def update_of(config: DictConfig) -> Update:
+def update_of(config: DictConfig, *, images: int) -> Update:
     """An update of the run with these settings.
+
+    Args:
+        config: of the run.
+        images: that an example shows.
 
     Raises:
         ValueError: settings that do not fit each other, or that cannot be planned for.
@@ -49,7 +53,7 @@ def update_of(config: DictConfig) -> Update:
         precision=str(trainer["precision"]),
         processes=processes_of(trainer),
         shares_weights=shares_weights,
-        images=settings["task"].get("frames") or 1,
+        images=images,
     )
 
 
@@ -73,13 +77,18 @@ def demands(update: Update) -> Demands:
     return cache(lambda size, twice: rehearse(replace(update, rematerialise=twice), size))
 
 
-def settled(config: DictConfig, device: Device) -> Demand:
+def settled(config: DictConfig, device: Device, *, images: int) -> Demand:
     """What the run with these settings takes, with numbers for what they leave to the planner.
+
+    Args:
+        config: of the run.
+        device: that each process has.
+        images: that an example shows.
 
     Raises:
         ValueError: there is no room for one example, or the batch cannot be shared.
     """
-    update = update_of(config)
+    update = update_of(config, images=images)
     demand = demands(update)
     leaves_blocks = config.model.rematerialise == AUTO
     if config.micro_batch == AUTO:

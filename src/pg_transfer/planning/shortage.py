@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from omegaconf import DictConfig
@@ -18,11 +18,12 @@ ANSWERING = "validation_step"
 
 
 @contextmanager
-def shortage_explained(config: DictConfig) -> Iterator[None]:
+def shortage_explained(config: DictConfig, images: Callable[[], int]) -> Iterator[None]:
     """What is done inside says what to change, if there is not enough memory for it.
 
     Args:
         config: of the run.
+        images: how many an example shows, for which data may have to be read.
 
     Raises:
         ValueError: there was not.
@@ -32,10 +33,10 @@ def shortage_explained(config: DictConfig) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:  # as torch's own is one of these
         if not is_shortage(error):
             raise
-        raise ValueError(explanation(config, error)) from error
+        raise ValueError(explanation(config, images, error)) from error
 
 
-def explanation(config: DictConfig, error: BaseException) -> str:
+def explanation(config: DictConfig, images: Callable[[], int], error: BaseException) -> str:
     """What was taken, what there is, and what to do."""
     device = found_device(str(config.trainer.accelerator))
     there = f"{device.name} has {gb(device.bytes)}"
@@ -45,7 +46,7 @@ def explanation(config: DictConfig, error: BaseException) -> str:
         return f"out of memory over the answers to {batch} prompts at once; {there}: {remedy}"
     so_far = f"out of memory with micro_batch={config.micro_batch}"
     try:
-        update = update_of(config)
+        update = update_of(config, images=images())
         demand = rehearse(update, config.micro_batch)
     except ValueError as unplanned:
         return f"{so_far}; {there}: take a smaller one, or tuning=lora; {unplanned}"

@@ -9,6 +9,10 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
 from pg_transfer.task import Task
 
 TARGET = "_target_"
@@ -76,6 +80,23 @@ def task_class(target: str, place: str = "task") -> type[Task]:
     if not (isinstance(found, type) and issubclass(found, Task)):
         raise ValueError(f"{where}: there is no such subclass of Task. {HOW}")
     return found
+
+
+def images_of(config: DictConfig) -> int:
+    """How many images the model sees of an example, at most; the data are read if only they tell.
+
+    Where these cannot be read, it is one, and reading them for the run tells why.
+    """
+    settings: Any = OmegaConf.to_container(config.task, resolve=True)
+    tasks = [settings, *(inner for inner, _ in _inner(settings.get("components"), "task"))]
+    counts = [one.get("frames") or task_class(one[TARGET]).seen for one in tasks]
+    known = [count for count in counts if count is not None]
+    if len(known) == len(counts):
+        return max(known)
+    try:
+        return instantiate(config.task).examples(config.splits.train)[0].seen
+    except (InstantiationException, FileNotFoundError, ValueError):
+        return max(known, default=1)
 
 
 def _inner(components: Any, place: str) -> Iterator[tuple[Any, str]]:

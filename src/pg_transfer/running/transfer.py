@@ -36,6 +36,7 @@ from pg_transfer.running.folder import (
 )
 from pg_transfer.running.mixing import with_components
 from pg_transfer.running.settings import refuse_odd_values
+from pg_transfer.running.task_settings import images_of
 from pg_transfer.sources.run_settings import CONFIG, anchored, parse_settings
 from pg_transfer.task import Scores
 from pg_transfer.tracking.code_version import code_version, described
@@ -94,7 +95,7 @@ def train_and_score(config: DictConfig, folder: Path, requests: Requests) -> flo
     CONSOLE.print(facts_table("run", plan(run)))
     CONSOLE.print(score_table("what learns", tuning_table(run.module.model, run.module.parts)))
 
-    with shortage_explained(resolved):
+    with shortage_explained(resolved, lambda: images_of(resolved)):
         learn_and_score(run, resolved, last)
     scores = read_scores(folder)  # of this process none, where it only scored a finished run
     return scores[-1].score if scores else None
@@ -167,7 +168,7 @@ def settle_sizes(config: DictConfig, folder: Path) -> None:
     else:
         refuse_odd_values(config, left=AUTO)
         device = found_device(str(config.trainer.accelerator))
-        demand = settled(config, device)
+        demand = settled(config, device, images=images_of(config))
         found = {"micro_batch": demand.micro_batch, "rematerialise": demand.twice}
         say(
             f"micro_batch={demand.micro_batch} model.rematerialise={demand.twice}: it takes "
