@@ -49,7 +49,8 @@ def test_an_empty_choice_lists_what_there_is(tmp_path: Path) -> None:
     done = run("task=", folder=tmp_path)
     assert done.returncode == 0 and not done.stderr
     assert done.stdout.startswith("task= can be\n") and "custom" in done.stdout
-    assert "  textvqa        TextVQA: questions about the text in an image." in done.stdout
+    # As wide as the longest name, activitynet_cap.
+    assert "  textvqa          TextVQA: questions about the text in an image." in done.stdout
 
 
 def test_a_wrong_choice_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
