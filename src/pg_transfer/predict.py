@@ -21,9 +21,15 @@ from pg_transfer.answering.answers_file import (
     all_it_depends_on,
     refuse_taken,
 )
-from pg_transfer.answering.asked import Request, find_images, read_prompts, refuse_secret_requests
+from pg_transfer.answering.asked import (
+    Request,
+    find_images,
+    read_prompts,
+    refuse_secret_requests,
+    refuse_videos_beside_others,
+)
 from pg_transfer.answering.given_images import GivenImages, none_readable
-from pg_transfer.answering.given_videos import Seen, is_video
+from pg_transfer.answering.given_videos import Seen
 from pg_transfer.answering.manner import Manner
 from pg_transfer.answering.model import BATCH, load
 from pg_transfer.answering.writing import taken_up, tell_what_came, write_replies
@@ -113,15 +119,17 @@ def read_requests(options: argparse.Namespace) -> list[Request]:
     if options.prompts is not None:
         if options.images or options.prompt or options.together:
             raise ValueError("--prompts has the images with their prompts; leave out the others")
-        return read_prompts(options.prompts)
+        requests = read_prompts(options.prompts)
+        refuse_videos_beside_others(requests)
+        return requests
     if not options.images:
         raise ValueError("give --images: files, folders or patterns; or --prompts, a file of both")
     prompts = options.prompt or [usual_prompt(options.source)]
     found = find_images(options.images, once=not options.together)
     shown = [tuple(found)] if options.together else [(path,) for path in found]
-    if any(len(images) > 1 and any(map(is_video, images)) for images in shown):
-        raise ValueError("--together is of images; a video is its frames together already")
-    return [Request(*pair) for pair in product(shown, prompts)]
+    requests = [Request(*pair) for pair in product(shown, prompts)]
+    refuse_videos_beside_others(requests)
+    return requests
 
 
 def usual_prompt(source: str) -> str:
@@ -143,8 +151,8 @@ def usual_prompt(source: str) -> str:
 def chosen_frames(options: argparse.Namespace) -> Seen:
     """What is seen of videos: what the options say, or else what the run has learnt from."""
     folder = run_folder(Path(options.source))
-    task = {} if folder is None else read_run_settings(folder, builds=False).get("task") or {}
-    return Seen(options.frames or task.get("frames"), options.stride or task.get("stride"))
+    learnt = Seen() if folder is None else Seen.of_run(read_run_settings(folder, builds=False))
+    return Seen(options.frames or learnt.frames, options.stride or learnt.stride)
 
 
 def chosen_manner(usual: Manner, options: argparse.Namespace) -> Manner:

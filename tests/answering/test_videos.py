@@ -84,6 +84,10 @@ def test_rows_name_videos(video: Path) -> None:
     rows.write_text(json.dumps({"video": "a.mp4", "image": "a.png", "prompt": "what?"}))
     with pytest.raises(ValueError, match="line 1: has video and image; say one of them"):
         predict.read_requests(parsed(["run", "--prompts", str(rows)]))
+    # Elsewhere than on the command line, too: an image beside it would not be seen.
+    rows.write_text(json.dumps({"images": ["a.mp4", "b.png"], "prompt": "what?"}))
+    with pytest.raises(ValueError, match="a video is its frames together already"):
+        predict.read_requests(parsed(["run", "--prompts", str(rows)]))
     words = ["run", "--images", str(video), str(video), "--together", "--prompt", "what?"]
     with pytest.raises(ValueError, match="a video is its frames together already"):
         predict.read_requests(parsed(words))

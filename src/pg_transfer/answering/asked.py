@@ -107,8 +107,8 @@ def read_prompts(path: Path) -> list[Request]:
         try:
             row = parse_json(line)
             prompt = row["prompt"]
-            given = [name for name in ("images", "video", "image") if name in row]
-            images = row[given[0]] if given == ["images"] else [row[given[0] if given else "image"]]
+            given = [name for name in ("images", "video", "image") if name in row] or ["image"]
+            shown = row[given[0]]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(
                 f'{path}, line {number}: not a row such as {{"image": "cat.jpg", "prompt": '
@@ -116,6 +116,7 @@ def read_prompts(path: Path) -> list[Request]:
             ) from error
         if len(given) > 1:
             raise ValueError(f"{path}, line {number}: has {' and '.join(given)}; say one of them")
+        images = shown if given == ["images"] else [shown]
         if not (isinstance(prompt, str) and isinstance(images, list) and images) or not all(
             isinstance(image, str) for image in images
         ):
@@ -139,17 +140,28 @@ def refuse_other_count(first: int, count: int, where: str) -> None:
         )
 
 
+def refuse_videos_beside_others(requests: Sequence[Request]) -> None:
+    """Raises ValueError if a video is to be shown together with something else."""
+    for images, _ in requests:
+        if len(images) > 1 and (videos := [path for path in images if is_video(path)]):
+            raise ValueError(
+                f"{videos[0]} is asked about together with others, and a video is its frames "
+                f"together already"
+            )
+
+
 def refuse_secret_requests(requests: Sequence[Request]) -> None:
     """Raises ValueError if a secret would be saved beside an answer; it is not shown."""
-    texts = [
-        (text, f"name of an image of request {number}" if is_name else f"prompt about {first}")
-        for number, (images, prompt) in enumerate(requests, start=1)
-        for first in [images[0]]
-        for is_name, text in [(False, prompt), *((True, str(image)) for image in images)]
-    ]
-    if (place := secret_among(text for text, _ in texts)) is not None:
+    texts: list[str] = []
+    names: list[str] = []
+    for number, (images, prompt) in enumerate(requests, start=1):
+        texts += [prompt, *map(str, images)]
+        names += [
+            f"prompt about {images[0]}",
+            *[f"name of an image of request {number}"] * len(images),
+        ]
+    if (place := secret_among(texts)) is not None:
         raise ValueError(
-            f"the {texts[place][1]} holds what looks like a "
-            f"secret, such as a token or a password, and it would be saved with the answer: leave "
-            f"it out"
+            f"the {names[place]} holds what looks like a secret, such as a token or a password, "
+            f"and it would be saved with the answer: leave it out"
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from omegaconf import DictConfig
 
 from pg_transfer.data.video_files import SUFFIXES
 from pg_transfer.data.videos import Video
@@ -28,6 +29,12 @@ class Seen(NamedTuple):
 
     frames: int | None = None
     stride: int | None = None
+
+    @classmethod
+    def of_run(cls, settings: DictConfig) -> Seen:
+        """That which a run has learnt from."""
+        task = settings.get("task") or {}
+        return cls(task.get("frames"), task.get("stride"))
 
     def read(self, path: Path) -> Frames:
         """The frames of a video file.

@@ -41,6 +41,7 @@ class Manner:
     @classmethod
     def of_run(cls, settings: DictConfig) -> Manner:
         """That of a run's own evaluation."""
+        seen = Seen.of_run(settings)
         return cls(
             antialias=settings.antialias.evaluate,
             text_length=settings.recipe.text_length,
@@ -49,6 +50,6 @@ class Manner:
                 beams=settings.beams, temperature=settings.temperature, nucleus=settings.nucleus
             ),
             mixed=str(settings.trainer.precision).endswith("mixed"),
-            frames=settings.task.get("frames"),
-            stride=settings.task.get("stride"),
+            frames=seen.frames,
+            stride=seen.stride,
         )
