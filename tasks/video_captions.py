@@ -17,26 +17,20 @@ from typing import Any, ClassVar
 
 from pg_transfer.data.json_records import each_named_record, each_record
 from pg_transfer.data.questions import Question, read_questions, texts_of
-from pg_transfer.data.release import fault, field, find_file, tried
+from pg_transfer.data.release import fault, field, tried
 from pg_transfer.data.video_tasks import Stretch, VideoTask
 from pg_transfer.metrics.captioning import PREFIX, CaptionTask, captions_of
 from pg_transfer.task import Draw, Example, Target
-
-FOLDERS = ("", "annotations", "annotation", "captions", "data")
 
 
 class VideoCaptions(VideoTask, CaptionTask):
     """One example for each video, or for each segment of one."""
 
+    annotation_folders = ("", "annotations", "annotation", "captions", "data")
+
     def target(self, example: Example, draw: Draw) -> Target:
         """Any one of the captions, independent of other epochs."""
         return Target(example.prefix, draw.uniform(example.suffixes))
-
-    def _annotations(self, *names: str) -> Path:
-        """The first of these files that there is."""
-        folders = [self.root / folder for folder in FOLDERS]
-        there = [name for name in names if any((folder / name).is_file() for folder in folders)]
-        return find_file((there or names)[0], folders, fetch=self.fetch)
 
 
 class MSRVTT(VideoCaptions):
@@ -56,7 +50,7 @@ class MSRVTT(VideoCaptions):
     def questions_of_all(self, split: str) -> Iterator[Question]:
         """The videos of `split`, in the order of the file."""
         own = f"{'test' if split == 'test' else 'train_val'}_videodatainfo.json"
-        path = self._annotations(own, *self._joined)
+        path = self.annotations(own, *self._joined)
         captions: dict[Any, list[Any]] = defaultdict(list)
         for sentence in each_record(path, "sentences"):
             captions[str(sentence.get("video_id"))].append(sentence.get("caption"))
@@ -89,7 +83,7 @@ class VATEX(VideoCaptions):
 
     def questions_of_all(self, split: str) -> Iterator[Question]:
         """The videos of `split`, in the order of the file."""
-        path = self._annotations(self._files[split])
+        path = self.annotations(self._files[split])
         make = _of_video("videoID", "enCap")
         return read_questions(path, each_record(path), make, id_field="videoID")
 
@@ -148,7 +142,7 @@ class ActivityNetCaptions(VideoCaptions):
 
     def questions_of_all(self, split: str) -> Iterator[Question]:
         """The segments of `split`, in the order of the file; sentences of the same one together."""
-        path = self._annotations(self._files[split])
+        path = self.annotations(self._files[split])
         self._empty[split] = 0
         return read_questions(path, self._segments(split, path), _of_segment, id_field="id")
 

@@ -9,13 +9,12 @@ https://github.com/xudejing/video-question-answering and https://github.com/MILV
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property, partial
-from pathlib import Path
+from functools import cached_property
 from typing import Any, ClassVar
 
 from pg_transfer.data.json_records import each_record
 from pg_transfer.data.questions import Question, read_questions, text_of
-from pg_transfer.data.release import fault, field, find_file, refuse_repeated
+from pg_transfer.data.release import fault, field, refuse_repeated
 from pg_transfer.data.video_tasks import Stretch, VideoTask
 from pg_transfer.metrics.matching import score_matches
 from pg_transfer.task import Answer, Example, Scores
@@ -33,6 +32,8 @@ KINDS = (
 class VideoQuestions(VideoTask):
     """One example per question."""
 
+    annotation_folders = FOLDERS
+
     def verdict(self, answers: Sequence[Answer]) -> Scores:
         """How many answers equal the truth, to the letter."""
         scores = score_matches(
@@ -40,15 +41,37 @@ class VideoQuestions(VideoTask):
         )
         return scores.only({"accuracy_any": "accuracy"})
 
-    def _annotations(self, name: str, *folders: str) -> Path:
-        places = [self.root / folder for folder in (*FOLDERS, *folders)]
-        return find_file(name, places, fetch=self.fetch)
+
+class QuestionsOfXu(VideoQuestions):
+    """Those that Xu et al. made of captions; videos are numbered.
+
+    Attributes:
+        called: what stands before a video's number in its name.
+    """
+
+    called: ClassVar[str]
+
+    def questions_of_all(self, split: str) -> Iterator[Question]:
+        """Those of `split`, in the order of the file."""
+        path = self.annotations(f"{split}_qa.json")
+        return read_questions(path, each_record(path), self._question, id_field="id")
+
+    def _question(self, record: Mapping[str, Any]) -> Question:
+        video = f"{self.called}{field(record, 'video_id', int)}"
+        return Question(
+            id=f"{video}#{field(record, 'id', int)}",
+            image=Stretch(video),
+            prefix=PREFIX.format(question=text_of(record, "question")),
+            suffixes=(text_of(record, "answer"),),
+        )
 
 
-class MSRVTTQuestions(VideoQuestions):
+class MSRVTTQuestions(QuestionsOfXu):
     """Questions about the videos of MSR-VTT, made of its captions."""
 
     title = "MSRVTT-QA"
+    called = "video"
+    annotation_folders = (*FOLDERS, "MSRVTT-QA")
     sizes: ClassVar = {"train": 114_080, "val": 7_936, "train+val": 122_016, "test": 51_680}
     published = (16, 9)
     folders = ("videos", "videos/all", "TrainValVideo", "TestVideo", "video", "")
@@ -58,16 +81,13 @@ class MSRVTTQuestions(VideoQuestions):
         "folder videos there."
     )
 
-    def questions_of_all(self, split: str) -> Iterator[Question]:
-        """Those of `split`, in the order of the file."""
-        path = self._annotations(f"{split}_qa.json", "MSRVTT-QA")
-        return read_questions(path, each_record(path), partial(_of_xu, "video"), id_field="id")
 
-
-class MSVDQuestions(VideoQuestions):
+class MSVDQuestions(QuestionsOfXu):
     """Questions about the short clips of MSVD, made of its captions."""
 
     title = "MSVD-QA"
+    called = "vid"
+    annotation_folders = (*FOLDERS, "MSVD-QA")
     sizes: ClassVar = {"train": 24_670, "val": 5_107, "train+val": 29_777, "test": 10_136}
     published = (8, 26)
     folders = ("videos", "YouTubeClips", "video", "")
@@ -77,11 +97,6 @@ class MSVDQuestions(VideoQuestions):
         "clips (https://www.cs.utexas.edu/~ml/clamp/videoDescription/) into a folder videos there."
     )
 
-    def questions_of_all(self, split: str) -> Iterator[Question]:
-        """Those of `split`, in the order of the file."""
-        path = self._annotations(f"{split}_qa.json", "MSVD-QA")
-        return read_questions(path, each_record(path), partial(_of_xu, "vid"), id_field="id")
-
     def spellings(self, name: str) -> Sequence[str]:
         """The number, or the clip that has it."""
         return (name, self._clips[name]) if name in self._clips else (name,)
@@ -90,7 +105,7 @@ class MSVDQuestions(VideoQuestions):
     def _clips(self) -> dict[str, str]:
         """The clip of each number; none where there is no list, as the files may be numbered."""
         try:
-            path = self._annotations("youtube_mapping.txt", "MSVD-QA", *self.folders)
+            path = self.annotations("youtube_mapping.txt", folders=self.folders)
         except FileNotFoundError:
             return {}
         try:
@@ -102,16 +117,6 @@ class MSVDQuestions(VideoQuestions):
                 raise fault(path, f"line {line}", "not a clip and its number")
         refuse_repeated(path, "number", [number for _, number in pairs])
         return {number: clip for clip, number in pairs}
-
-
-def _of_xu(prefix: str, record: Mapping[str, Any]) -> Question:
-    video = f"{prefix}{field(record, 'video_id', int)}"
-    return Question(
-        id=f"{video}#{field(record, 'id', int)}",
-        image=Stretch(video),
-        prefix=PREFIX.format(question=text_of(record, "question")),
-        suffixes=(text_of(record, "answer"),),
-    )
 
 
 class ActivityNetQuestions(VideoQuestions):
@@ -137,7 +142,7 @@ class ActivityNetQuestions(VideoQuestions):
 
     def questions_of_all(self, split: str) -> Iterator[Question]:
         """Those of `split`, in the order of the file of questions."""
-        path = self._annotations(f"{split}_a.json")
+        path = self.annotations(f"{split}_a.json")
         answers = {str(record.get("question_id")): record for record in each_record(path)}
 
         def question(record: Mapping[str, Any]) -> Question:
@@ -155,5 +160,5 @@ class ActivityNetQuestions(VideoQuestions):
                 reference=KINDS[kind],
             )
 
-        asked = self._annotations(f"{split}_q.json")
+        asked = self.annotations(f"{split}_q.json")
         return read_questions(asked, each_record(asked), question, id_field="question_id")

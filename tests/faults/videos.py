@@ -14,6 +14,13 @@ ON_MSVD = ("task=msvd_qa", "resolution=224", "final_split=false")
 ON_ACTIVITYNET = ("task=activitynet_cap", "resolution=224", "final_split=false")
 CLIP = "YouTubeClips/-4wsuPCjDBc_0_5.avi"
 VIDEO = "videos/v_QOlSCBRmfWA.mp4"
+FETCH = (
+    "train_qa.json, val_qa.json, test_qa.json of MSVD-QA, and youtube_mapping.txt, which says "
+    "which clip is vid1, are at https://github.com/xudejing/video-question-answering; put the "
+    "clips (https://www.cs.utexas.edu/~ml/clamp/videoDescription/) into a folder videos there. "
+    "Videos that cannot be had any more are left out with task.missing=leave_out, and counted "
+    "in the report."
+)
 
 
 def msvd(change: Callable[[Path], object]) -> Make:
@@ -32,23 +39,13 @@ VIDEOS = [
         msvd(Path.unlink),
         ON_MSVD,
         "1 of the 2 videos of 'train' are not in data/msvd/YouTubeClips or data/msvd, such as "
-        "vid0.\n"
-        "train_qa.json, val_qa.json, test_qa.json of MSVD-QA, and youtube_mapping.txt, which says "
-        "which clip is vid1, are at https://github.com/xudejing/video-question-answering; put the "
-        "clips (https://www.cs.utexas.edu/~ml/clamp/videoDescription/) into a folder videos there. "
-        "Videos that cannot be had any more are left out with task.missing=leave_out, and counted "
-        "in the report.",
+        f"vid0.\n{FETCH}",
     ),
     Fault(
         "all videos elsewhere, and none of them an error",
         msvd(lambda path: path.parent.rename(path.parent.with_name("elsewhere"))),
         (*ON_MSVD, "task.missing=leave_out"),
-        "2 of the 2 videos of 'train' are not in data/msvd, such as vid0, vid1.\n"
-        "train_qa.json, val_qa.json, test_qa.json of MSVD-QA, and youtube_mapping.txt, which says "
-        "which clip is vid1, are at https://github.com/xudejing/video-question-answering; put the "
-        "clips (https://www.cs.utexas.edu/~ml/clamp/videoDescription/) into a folder videos there. "
-        "Videos that cannot be had any more are left out with task.missing=leave_out, and counted "
-        "in the report.",
+        "2 of the 2 videos of 'train' are not in data/msvd, such as vid0, vid1.\n" + FETCH,
     ),
     Fault(
         "a video of no bytes",

@@ -22,7 +22,7 @@ from pg_transfer.answering.given_images import Picture, Shown, pixels_of
 from pg_transfer.answering.given_videos import Frames
 from pg_transfer.answering.manner import Manner
 from pg_transfer.answering.reply import Reply, read_reply
-from pg_transfer.data.resizing import resize
+from pg_transfer.data.resizing import resize, resize_frames
 from pg_transfer.model.decoding import Decoding
 from pg_transfer.segmentation.codec import load_codec
 from pg_transfer.segmentation.masks import MaskCodec
@@ -253,8 +253,7 @@ def _usual_codec(settings: DictConfig | None) -> MaskCodec | None:
 def _resized(images: Sequence[np.ndarray], side: int, antialias: bool) -> np.ndarray:
     """Uint8 [R, R, 3] of one image, [F, R, R, 3] of several; float32 of a video."""
     if isinstance(images, Frames):
-        images = [frame.astype(np.float32) for frame in images]
-        return np.stack([resize(frame, side, antialias=antialias) for frame in images])
+        return np.stack(resize_frames(images, side, antialias=antialias))
     each = [resize(one, side, antialias=antialias) for one in images]
     return np.stack(each) if len(each) > 1 else each[0]
 

@@ -64,12 +64,7 @@ def find_coco_images(numbers: Sequence[int], part: str, places: Sequence[Path]) 
     """
     # The part's own name first: it is the one that is said to be missing.
     parts = sorted(ANNOTATED if part in ANNOTATED else TEST, key=lambda one: one != part)
-    forms = [_file_form(one) for one in parts]
-    return find_images(
-        {number: [form.format(number) for form in forms] for number in numbers},
-        [place / folder for place in places for folder in parts],
-        fetch=FETCH.format(part=part),
-    )
+    return _find(numbers, parts, places, fetch=FETCH.format(part=part))
 
 
 def find_annotated_images(numbers: Sequence[int], places: Sequence[Path]) -> dict[int, Path]:
@@ -82,11 +77,18 @@ def find_annotated_images(numbers: Sequence[int], places: Sequence[Path]) -> dic
     Raises:
         FileNotFoundError: some are in none of them.
     """
-    forms = list(dict.fromkeys(map(_file_form, ANNOTATED)))
+    return _find(numbers, ANNOTATED, places, fetch=FETCH_BOTH)
+
+
+def _find(
+    numbers: Sequence[int], parts: Sequence[str], places: Sequence[Path], *, fetch: str
+) -> dict[int, Path]:
+    """For each number its image in a folder of one of the parts, under the name that any has."""
+    forms = list(dict.fromkeys(map(_file_form, parts)))
     return find_images(
         {number: [form.format(number) for form in forms] for number in numbers},
-        [place / folder for place in places for folder in ANNOTATED],
-        fetch=FETCH_BOTH,
+        [place / part for place in places for part in parts],
+        fetch=fetch,
     )
 
 

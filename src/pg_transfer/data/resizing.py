@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
 
 STRIP = 2**17
 """Values of an image that are resized at once: what a core keeps at hand."""
+
+
+def resize_frames(frames: Iterable[np.ndarray], side: int, *, antialias: bool) -> list[np.ndarray]:
+    """Frames of a video, uint8 [H, W, 3], each as float32 [R, R, 3] from 0 to 255.
+
+    What lies between two grey levels is kept, where `resize` truncates images (big_vision
+    pp/proj/paligemma/video.py).
+    """
+    return [resize(frame.astype(np.float32), side, antialias=antialias) for frame in frames]
 
 
 def resize(pixels: np.ndarray, size: int | tuple[int, int], *, antialias: bool) -> np.ndarray:

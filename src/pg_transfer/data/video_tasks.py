@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple, cast
 
 from pg_transfer.data.questions import Question, QuestionTask
-from pg_transfer.data.release import missing_images, refuse_path
+from pg_transfer.data.release import find_file, missing_images, refuse_path
 from pg_transfer.data.video_files import SUFFIXES, require_decoder
 from pg_transfer.data.videos import Video
 
@@ -70,12 +70,14 @@ class VideoTask(QuestionTask):
 
     Attributes:
         folders: where videos may lie below `root`.
+        annotation_folders: likewise the files of what is asked about them.
         fetch: what to download, and whence.
         published: frames and stride in the paper.
     """
 
     splits = ("train", "val", "test")
     folders: ClassVar[Sequence[str]] = ("videos", "")
+    annotation_folders: ClassVar[Sequence[str]]
     fetch: ClassVar[str]
     published: ClassVar[tuple[int, int]]
 
@@ -140,6 +142,16 @@ class VideoTask(QuestionTask):
                 path = self.video_folders[0] / f"{one.name}{SUFFIXES[0]}"
             clips[one] = Video(path, self.count, self.stride, one.segment, one.duration)
         return clips
+
+    def annotations(self, *names: str, folders: Sequence[str] = ()) -> Path:
+        """The first of these files that there is, in `annotation_folders` or these.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        places = [self.root / folder for folder in (*self.annotation_folders, *folders)]
+        there = [name for name in names if any((place / name).is_file() for place in places)]
+        return find_file((there or names)[0], places, fetch=self.fetch)
 
     def spellings(self, name: str) -> Sequence[str]:
         """What the file or folder of a video may be called, but for its suffix."""

@@ -121,10 +121,7 @@ class Reader:
         return pictures[0].pixels
 
     def _frames(self, clip: Clip, antialias: bool, draw: Draw | None) -> np.ndarray:
-        frames = [
-            resizing.resize(frame.astype(np.float32), self.resolution, antialias=antialias)
-            for frame in clip.frames(draw)
-        ]
+        frames = resizing.resize_frames(clip.frames(draw), self.resolution, antialias=antialias)
         return np.stack(clip.repeated(frames))
 
     def _resized(self, source: OneImage, *, antialias: bool) -> Picture:
