@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from base64 import b64decode
 from collections import Counter
 from io import BytesIO
@@ -18,8 +15,10 @@ from PIL import Image
 
 from pg_transfer.data import images, resizing
 from pg_transfer.display.preview import MEANINGS
+from tests.faults.commands import call
 
-ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.filterwarnings("ignore")  # a user may see them, and read on
+
 SIDE = 56
 
 SETTINGS = (
@@ -45,13 +44,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def train(folder: Path, *words: str) -> str:
-    environment = os.environ | {"COLUMNS": "120", "PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), *SETTINGS, *words],
-        cwd=folder, env=environment, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "120")
+        ended = call("train.py", [*SETTINGS, *words], folder)
+    assert ended.code == 0, ended.error
+    return ended.out
 
 
 def spans(article: str) -> list[tuple[str, str]]:

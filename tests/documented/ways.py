@@ -52,7 +52,8 @@ SMALL = {
 }  # fmt: skip
 OF_TASK = {
     "shapes": {"splits.train": "val", "splits.report": "[val]", "score_before": "false",
-               "recipe.batch_size": "64", "micro_batch": "32", "evaluation_batch": "64"},
+               "recipe.batch_size": "64", "recipe.epochs": "1", "micro_batch": "32",
+               "evaluation_batch": "64"},
 }  # fmt: skip
 """Shapes draws its examples: 128 of them in its smallest split."""
 LARGE = ("resolution=448", "resolution=896")
@@ -130,6 +131,8 @@ def train(command: Command, folder: Path) -> Ended:
     kept = [replaced(word) for word in settings if not is_below(word.partition("=")[0], small)]
     kept = ["resolution=224" if word in LARGE else word for word in kept]
     kept += own_groups(settings, folder)
+    if "-m" in flags:
+        kept.append("hydra/launcher=basic")  # in this process; tests/sweeping has the others
     if not any(word.startswith("run=") for word in kept) and not flags:
         kept.append(f"run=made/{next(_numbers)}")
     if not has_training(words):

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +20,7 @@ from pg_transfer.sources.run_settings import CONFIG, read_run_settings
 from pg_transfer.task import Draw
 from pg_transfer.training.weights import LAST
 from tests import data_sets
+from tests.faults.commands import call
 
 ROOT = Path(__file__).parents[2]
 TINY = ["model=tiny", "resolution=28", "trainer=cpu", "workers=0", "recipe.text_length=40"]
@@ -181,16 +179,16 @@ def test_a_resumed_mixture_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path, 
 
 
 @pytest.mark.slow
-def test_trained_and_scored_from_the_command_line(tmp_path: Path, data: str) -> None:
-    environment = os.environ | {"COLUMNS": "120", "PYTHONPATH": str(ROOT / "src")}
+@pytest.mark.filterwarnings("ignore")  # a user may see them, and read on
+def test_trained_and_scored_from_the_command_line(
+    tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
 
     def command(program: str, *words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, str(ROOT / program), *words],
-            cwd=tmp_path, env=environment, capture_output=True, text=True,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        ended = call(program, words, tmp_path)
+        assert ended.code == 0, ended.error
+        return ended.out
 
     told = command("train.py", "task=mixture", f"mixture={data}", *TINY, *QUICK, "run=first")
     assert "75.0% of what is learnt: 2 examples" in told

@@ -19,6 +19,7 @@ from PIL import Image
 from pg_transfer.running.assemble import assemble
 from pg_transfer.running.transfer import exported_form
 from pg_transfer.training.weights import LAST
+from tests.faults.commands import call
 from tests.short_runs import composed
 
 ROOT = Path(__file__).parents[2]
@@ -160,14 +161,19 @@ def command(*words: str, folder: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.slow
+def called(program: str, *words: str, folder: Path) -> str:
+    """The same without a process of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "120")
+        ended = call(program, words, folder)
+    assert ended.code == 0, ended.error
+    return ended.out
+
+
 def test_a_wrong_setting_leaves_no_folder_behind(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), "resolution=100"], cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 1 and "resolution=100" in done.stderr
+    done = call("train.py", ["resolution=100"], tmp_path)
+    assert done.code == 1 and "resolution=100" in done.error
     assert list((tmp_path / "runs").iterdir()) == []
 
 
@@ -177,6 +183,7 @@ def table(printed: str, metric: str) -> list[float]:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # a user may see them, and read on
 def test_the_first_run_really_learns(tmp_path: Path) -> None:
     printed = command(str(ROOT / "train.py"), "run=first", folder=tmp_path)
     for metric, least in {"mIoU": 85, "box_accuracy@0.5": 85}.items():
@@ -192,11 +199,9 @@ def test_the_first_run_really_learns(tmp_path: Path) -> None:
     with Image.open(picture) as grid:
         assert grid.size > (500, 500)
 
-    again = command(str(ROOT / "evaluate.py"), "run=first", folder=tmp_path)
+    again = called("evaluate.py", "run=first", folder=tmp_path)
     saved = next((run / "answers").glob("test-step001344.jsonl"))
-    rescored = command(
-        str(ROOT / "evaluate.py"), "run=first", "split=test", f"answers={saved}", folder=tmp_path
-    )
+    rescored = called("evaluate.py", "run=first", "split=test", f"answers={saved}", folder=tmp_path)
     for metric in ("mIoU", "box_accuracy@0.5", "oIoU", "invalid"):
         assert table(printed, metric)[1:] == table(again, metric) == table(rescored, metric)
     rows = [json.loads(line) for line in saved.read_text().splitlines()]
@@ -204,10 +209,11 @@ def test_the_first_run_really_learns(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
 def test_three_real_images_are_learnt(sample_data: Path, tmp_path: Path) -> None:
     split = "refcoco/testB"
-    printed = command(
-        str(ROOT / "train.py"), "task=refcoco", "model=tiny", "resolution=112", "run=first",
+    printed = called(
+        "train.py", "task=refcoco", "model=tiny", "resolution=112", "run=first",
         f"task.root={sample_data / 'refcoco_sample'}", "micro_batch=7", "workers=0",
         f"splits={{train: {split}, validate: {split}, report: [{split}]}}",
         "recipe={lr: 1.5e-3, weight_decay: 0.0, epochs: 100, batch_size: 7, label_smoothing: 0.0, "

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).parents[2]
+from tests.faults.commands import call
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # a user may see them, and read on
 
 
-def command(program: str, *words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"COLUMNS": "120", "PYTHONPATH": str(ROOT / "src")}
-    return subprocess.run(
-        [sys.executable, str(ROOT / program), *words],
-        cwd=folder, env=environment, capture_output=True, text=True,
-    )  # fmt: skip
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
 
 
 @pytest.mark.slow
@@ -33,33 +29,29 @@ def test_boxes_are_learnt_and_scored(tmp_path: Path) -> None:
         )  # fmt: skip
     (tmp_path / "my.jsonl").write_text("\n".join(map(json.dumps, rows)))
     (tmp_path / "new.jsonl").write_text("\n".join(map(json.dumps, rows[:3])))
-    done = command(
-        "train.py", "task=custom", "data=my.jsonl", "columns={image: img}", "box_format=xywh",
+    done = call("train.py", [
+        "task=custom", "data=my.jsonl", "columns={image: img}", "box_format=xywh",
         "holdout=25", "model=tiny", "resolution=28", "trainer=cpu", "workers=0", "run=first",
         "recipe.batch_size=6", "micro_batch=6", "recipe.epochs=120", "recipe.lr=3e-3",
         "recipe.text_length=16", "recipe.beta2=0.98", "validations=1",
-        folder=tmp_path,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "6 train, 2 validation" in done.stdout and "metric: box_ap (chosen" in done.stdout
+    ], tmp_path)  # fmt: skip
+    assert done.code == 0, done.error
+    assert "6 train, 2 validation" in done.out and "metric: box_ap (chosen" in done.out
     report = json.loads((tmp_path / "first" / "report.json").read_text())
     assert "box_AP" in json.dumps(report)
     answers = next((tmp_path / "first" / "answers").glob("validation-*.jsonl")).read_text()
     prompts = {json.loads(line)["prompt"] for line in answers.splitlines()}
     assert prompts == {"detect cat"}
 
-    again = command(
-        "evaluate.py", "run=first", "root={test: new.jsonl}", "split=test", folder=tmp_path
-    )
-    assert again.returncode == 0, again.stderr
-    assert "3 test" in again.stdout and "it is not known which of these images" in again.stdout
+    again = call("evaluate.py", ["run=first", "root={test: new.jsonl}", "split=test"], tmp_path)
+    assert again.code == 0, again.error
+    assert "3 test" in again.out and "it is not known which of these images" in again.out
     # The same box in every image is soon known by heart: one of one, three times.
-    assert re.search(r"f1@0\.5 +│ +100\.00", again.stdout), again.stdout
+    assert re.search(r"f1@0\.5 +│ +100\.00", again.out), again.out
 
 
-@pytest.mark.slow
 def test_what_cannot_be_is_one_line(tmp_path: Path) -> None:
-    done = command("train.py", "task=custom", folder=tmp_path)
-    assert done.returncode == 1
-    assert "error: task=custom needs data=..." in done.stderr
-    assert "Traceback" not in done.stderr and not done.stdout
+    done = call("train.py", ["task=custom"], tmp_path)
+    assert done.code == 1
+    assert "error: task=custom needs data=..." in done.error
+    assert "Traceback" not in done.error and not done.out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
@@ -19,6 +18,7 @@ from safetensors import safe_open
 from pg_transfer.running.assemble import Run, assemble
 from pg_transfer.training.weights import BEST, LAST, learning, read_weights
 from tasks.shapes import SPLITS
+from tests.faults.commands import call
 from tests.short_runs import composed
 
 ROOT = Path(__file__).parents[2]
@@ -170,59 +170,58 @@ class Bomb:
     def __reduce__(self):  # in the middle of the pickle
         die()
 
-folder, moment = Path(sys.argv[1]), sys.argv[2]
-last, best = folder / "last.ckpt", folder / "best.safetensors"
-WholeFiles().save_checkpoint({"number": 1, "weights": torch.ones(1000)}, last)
-write_weights(best, {"x": torch.ones(1000)}, base=None, step=1)
-print("saved", flush=True)
-state = {"number": 2, "weights": torch.zeros(1000)}
-if moment == "writing":
-    state["more"] = Bomb()
-if moment == "syncing":
-    os.fsync = die
-if moment == "renaming":
-    Path.replace = die
-if sys.argv[3] == "last":
+def save(moment, last, best):
+    WholeFiles().save_checkpoint({"number": 1, "weights": torch.ones(1000)}, last)
+    write_weights(best, {"x": torch.ones(1000)}, base=None, step=1)
+    print("saved", flush=True)
+    state = {"number": 2, "weights": torch.zeros(1000)}
+    if moment == "writing":
+        state["more"] = Bomb()
+    if moment == "syncing":
+        os.fsync = die
+    if moment == "renaming":
+        Path.replace = die
+        write_weights(best, {"x": torch.zeros(1000)}, base=None, step=2)
     WholeFiles().save_checkpoint(state, last)
-else:
-    write_weights(best, {"x": torch.zeros(1000)}, base=None, step=2)
+
+for moment in sys.argv[1:]:
+    child = os.fork()
+    if not child:
+        Path(moment).mkdir()
+        save(moment, Path(moment, "last.ckpt"), Path(moment, "best.safetensors"))
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("moment", "file"),
-    [("writing", "last"), ("syncing", "last"), ("renaming", "best")],
-)
-def test_a_kill_in_the_middle_of_a_save_leaves_what_was_there(
-    moment: str, file: str, tmp_path: Path
-) -> None:
+def test_a_kill_in_the_middle_of_a_save_leaves_what_was_there(tmp_path: Path) -> None:
+    moments = ["writing", "syncing", "renaming"]
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path), moment, file],
+        [sys.executable, "-c", KILLED, *moments], cwd=tmp_path, capture_output=True, text=True,
         env={"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True,
     )  # fmt: skip
-    assert done.returncode == -signal.SIGKILL and done.stdout == "saved\n", done.stderr
-    saved = torch.load(tmp_path / LAST, weights_only=True)
-    assert saved["number"] == 1 and torch.equal(saved["weights"], torch.ones(1000))
-    with safe_open(tmp_path / BEST, framework="pt") as weights:
-        assert weights.metadata()["step"] == "1"
-        assert torch.equal(weights.get_tensor("x"), torch.ones(1000))
-    assert len(list(tmp_path.glob("*.part"))) == 1
+    assert done.stdout == f"saved\n{-signal.SIGKILL}\n" * 3, done.stderr
+    for folder in (tmp_path / moment for moment in moments):
+        saved = torch.load(folder / LAST, weights_only=True)
+        assert saved["number"] == 1 and torch.equal(saved["weights"], torch.ones(1000))
+        with safe_open(folder / BEST, framework="pt") as weights:
+            assert weights.metadata()["step"] == "1"
+            assert torch.equal(weights.get_tensor("x"), torch.ones(1000))
+        assert len(list(folder.glob("*.part"))) == 1
 
 
-def command(*words: str, folder: Path) -> str:
-    """What a program of ours prints, run as a user runs it."""
-    done = subprocess.run(
-        [sys.executable, *words], cwd=folder, capture_output=True, text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "COLUMNS": "120"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def command(program: str, *words: str, folder: Path) -> str:
+    """What a program of ours prints."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "120")
+        ended = call(program, words, folder)
+    assert ended.code == 0, ended.error
+    return ended.out
 
 
 TRAIN = [
-    str(ROOT / "train.py"), "resolution=28", "recipe={lr: 1.5e-3, weight_decay: 0.0}",
+    "train.py", "resolution=28", "recipe={lr: 1.5e-3, weight_decay: 0.0}",
     "recipe.epochs=0.01", "recipe.batch_size=16", "recipe.label_smoothing=0", "recipe.dropout=0",
     "recipe.text_length=28", "validations=1", "score_before=false", "splits.validate=val",
     "splits.report=[val]", "page=0", "pictured=0", "trainer=cpu",
@@ -238,6 +237,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # a user may see them, and read on
 @pytest.mark.parametrize("tuning", ["lora", "qlora"])
 def test_a_run_is_scored_from_its_folder_wherever_that_is(
     tuning: str, base: Path, tmp_path: Path
@@ -255,10 +255,9 @@ def test_a_run_is_scored_from_its_folder_wherever_that_is(
     (tmp_path / "moved" / answers).unlink()
     away = tmp_path / "away"
     away.mkdir()
-    command(str(ROOT / "evaluate.py"), "run=../moved", folder=away)
+    command("evaluate.py", "run=../moved", folder=away)
     assert (tmp_path / "moved" / answers).read_text() == first
     (tmp_path / "base").rename(tmp_path / "elsewhere")
     (tmp_path / "moved" / answers).unlink()
-    again = [str(ROOT / "evaluate.py"), "run=moved", "weights=elsewhere"]
-    command(*again, folder=tmp_path)
+    command("evaluate.py", "run=moved", "weights=elsewhere", folder=tmp_path)
     assert (tmp_path / "moved" / answers).read_text() == first
