@@ -6,11 +6,11 @@ import csv
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import ready
 from tests.faults.commands import call
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +28,7 @@ def trained(folder: Path, *options: str) -> tuple[list[float], dict[str, str]]:
     words = [f"run={folder}", *OPTIONS, *options]
     if "trainer.devices=2" in words:
         done = subprocess.run(
-            [sys.executable, str(ROOT / "train.py"), *words], cwd=folder.parent, text=True,
+            [ready.python(), str(ROOT / "train.py"), *words], cwd=folder.parent, text=True,
             env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
             capture_output=True,
         )  # fmt: skip

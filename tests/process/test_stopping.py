@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pg_transfer.process.stopping import ASKING, MOMENT_S, Requests, Stopped, queue_again
+from tests import ready
 
 ROOT = Path(__file__).parents[2]
 
@@ -101,7 +102,7 @@ def test_a_job_is_queued_again_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_real_runs_stop_and_go_on(tmp_path: Path) -> None:
     """Asked before, in and after training, in a validation, and in an evaluation."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.stopped_runs", str(tmp_path)], cwd=ROOT,
+        [ready.python(), "-m", "tests.stopped_runs", str(tmp_path)], cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True,
     )  # fmt: skip

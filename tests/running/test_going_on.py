@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from pg_transfer.running.assemble import Run, assemble
 from pg_transfer.running.transfer import score_before
 from pg_transfer.training.weights import LAST
 from tasks.shapes import SPLITS
+from tests import ready
 from tests.killed_runs import difference, left_in_training
 from tests.training.test_checkpoints import settings
 
@@ -106,7 +106,7 @@ def test_answers_of_earlier_weights_do_not_stay(tmp_path: Path) -> None:
 def test_eight_kills_change_nothing(tmp_path: Path) -> None:
     """Losses, rates, norms, scores, answers, the report, best and last weights: to the last bit."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.killed_runs", str(tmp_path), "8"], cwd=ROOT,
+        [ready.python(), "-m", "tests.killed_runs", str(tmp_path), "8"], cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True,
     )  # fmt: skip

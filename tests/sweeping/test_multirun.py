@@ -14,6 +14,7 @@ import yaml
 
 from pg_transfer.reporting.scores_file import read_scores
 from pg_transfer.sweep import composed, require_held_out
+from tests import ready
 from tests.faults.commands import call
 
 ROOT = Path(__file__).parents[2]
@@ -29,10 +30,13 @@ HELD_OUT = ["splits.train=test", "recipe.epochs=0.1875"]
 """Of 512 shapes the same twelve updates, so that settings may be chosen by val."""
 
 
-def multirun(folder: Path, *settings: str) -> subprocess.CompletedProcess[str]:
+def multirun(
+    folder: Path, *settings: str, python: str | None = None
+) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), "-m", "hydra.sweep.dir=sweep", *SHORT, *settings],
+        [python or ready.python(), str(ROOT / "train.py"), "-m", "hydra.sweep.dir=sweep",
+         *SHORT, *settings],
         cwd=folder, env=environment, capture_output=True, text=True,
     )  # fmt: skip
 
@@ -64,7 +68,9 @@ def test_devices_of_a_trial_learn_together_and_a_failed_one_does_not_stop_the_re
 
 @pytest.mark.slow
 def test_submitit_runs_the_trials_and_the_results_are_told(tmp_path: Path) -> None:
-    done = multirun(tmp_path, "hydra/launcher=submitit_local", "recipe.lr=2e-3,1e-30")
+    done = multirun(
+        tmp_path, "hydra/launcher=submitit_local", "recipe.lr=2e-3,1e-30", python=sys.executable
+    )  # it goes by the numbers of processes
     assert done.returncode == 0, done.stderr
     rows = json.loads((tmp_path / "sweep" / "sweep.json").read_text())["trials"]
     assert [row["state"] for row in rows] == ["finished", "finished"]
@@ -94,7 +100,7 @@ def test_the_folder_of_one_run_is_not_taken_for_a_sweep(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_optuna_leads_real_runs(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pg_transfer.sweep", *SHORT, *HELD_OUT, "--to", "sweep",
+        [ready.python(), "-m", "pg_transfer.sweep", *SHORT, *HELD_OUT, "--to", "sweep",
          "--trials", "2", "recipe.lr=tag(log, interval(1e-4, 1e-2))", "--parallel", "2"],
         cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True,

@@ -21,6 +21,7 @@ from pg_transfer.running.settings import register_resolvers
 from pg_transfer.training.scoring import together as gathered
 from pg_transfer.training.weights import LAST
 from tasks.shapes import SPLITS
+from tests import ready
 
 ROOT = Path(__file__).parents[2]
 
@@ -117,7 +118,7 @@ def together(jobs: list[dict[str, Any]], folder: Path, processes: int = 2) -> li
         }  # fmt: skip
         started.append(
             subprocess.Popen(
-                [sys.executable, __file__, str(folder)],
+                [ready.python(), __file__, str(folder)],
                 env=os.environ | {name: str(value) for name, value in as_torchrun.items()},
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             )

@@ -17,6 +17,7 @@ from pg_transfer.running.assemble import Run, assemble
 from pg_transfer.training import trouble
 from pg_transfer.training.module import TransferModule
 from tasks.shapes import SPLITS
+from tests import ready
 from tests.training.sharded_work import ROOT, settings
 
 UPDATE, KNOWN = 5, 3
@@ -64,7 +65,7 @@ def test_large_gradients_are_listed_with_the_examples_of_both(
             "TORCHELASTIC_RUN_ID": "test", "OMP_NUM_THREADS": 1,
             "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
         }  # fmt: skip
-        command = [sys.executable, __file__, str(tmp_path)]
+        command = [ready.python(), __file__, str(tmp_path)]
         environment = os.environ | {name: str(value) for name, value in as_torchrun.items()}
         started.append(
             subprocess.Popen(
