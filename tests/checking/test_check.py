@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests import data_sets
+from tests import data_sets, ready
 from tests.checking.checked import TEXTVQA, boxes_of, checked
 from tests.faults.making import bomb, edit
 
@@ -200,7 +200,7 @@ def test_nothing_at_all_is_one_error(tmp_path: Path) -> None:
 def test_it_is_a_program(tmp_path: Path) -> None:
     data_sets.textvqa(tmp_path / "data")
     ended = subprocess.run(
-        [sys.executable, "-m", "pg_transfer.check", *TEXTVQA, "--decode", "--to", "here"],
+        [ready.python(), "-m", "pg_transfer.check", *TEXTVQA, "--decode", "--to", "here"],
         cwd=tmp_path, capture_output=True, text=True,
         env={"PATH": "", "PYTHONPATH": ":".join(path for path in sys.path if path)},
     )  # fmt: skip

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import namedtuple
 from pathlib import Path
 
@@ -14,18 +12,15 @@ from pg_transfer.export import FORMATS, export, finished
 from pg_transfer.exporting import whole
 from pg_transfer.model.checkpoint import safetensors_files
 from pg_transfer.model.checkpoint.safetensors_files import write_tensors
-from tests.exchange.conftest import ROOT
+from tests.faults.commands import call
 
 
 @pytest.mark.slow
 def test_the_command_says_what_differs_by_how_much(run, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pg_transfer.export", str(run("lora")), "--to", "out",
-         "--format", "huggingface", "--checkpoint", "best"],
-        cwd=tmp_path, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT / "src")},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    merged, written, last = done.stdout.splitlines()
+    words = [str(run("lora")), "--to", "out", "--format", "huggingface", "--checkpoint", "best"]
+    done = call("-m pg_transfer.export", words, tmp_path)
+    assert done.code == 0, done.error
+    merged, written, last = done.out.splitlines()
     assert merged.startswith("merged and unmerged adapters: logits differ by at most ")
     assert 0 < float(merged.split("at most ")[1].split(";")[0]) < 1e-4
     assert written.startswith("the model and what was written: logits differ by at most 0; ")

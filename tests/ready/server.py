@@ -91,6 +91,9 @@ def run(words: list[str]) -> None:
     if words[0] == "-m":
         sys.argv, sys.path[:1] = words[1:], [str(Path.cwd()), *added]
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+    elif words[0] == "-c":
+        sys.argv, sys.path[:1] = ["-c", *words[2:]], ["", *added]
+        exec(compile(words[1], "<string>", "exec"), {"__name__": "__main__"})
     else:
         sys.argv, sys.path[:1] = words, [str(Path(words[0]).resolve().parent), *added]
         runpy.run_path(words[0], run_name="__main__")

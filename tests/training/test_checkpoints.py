@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from safetensors import safe_open
 from pg_transfer.running.assemble import Run, assemble
 from pg_transfer.training.weights import BEST, LAST, learning, read_weights
 from tasks.shapes import SPLITS
+from tests import ready
 from tests.faults.commands import call
 from tests.short_runs import composed
 
@@ -198,7 +198,7 @@ for moment in sys.argv[1:]:
 def test_a_kill_in_the_middle_of_a_save_leaves_what_was_there(tmp_path: Path) -> None:
     moments = ["writing", "syncing", "renaming"]
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, *moments], cwd=tmp_path, capture_output=True, text=True,
+        [ready.python(), "-c", KILLED, *moments], cwd=tmp_path, capture_output=True, text=True,
         env={"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.stdout == f"saved\n{-signal.SIGKILL}\n" * 3, done.stderr

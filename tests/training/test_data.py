@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from pg_transfer.training.data import TransferData
 from pg_transfer.training.lessons import Lessons, Prompts
 from pg_transfer.training.prepared_images import PreparedImages
 from pg_transfer.training.reader import Antialias, Reader
+from tests import ready
 
 
 class Pictures(Task):
@@ -139,7 +139,7 @@ sys.exit(7)
 def test_loading_processes_do_not_outlive_the_program() -> None:
     """They do not hear when they are asked to stop, and multiprocessing would wait for them."""
     done = subprocess.run(
-        [sys.executable, "-c", ENDING], capture_output=True, text=True, timeout=60
+        [ready.python(), "-c", ENDING], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stderr) == (7, "")
 
