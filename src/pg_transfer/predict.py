@@ -149,10 +149,12 @@ def usual_prompt(source: str) -> str:
 
 
 def chosen_frames(options: argparse.Namespace) -> Seen:
-    """What is seen of videos: what the options say, or else what the run has learnt from."""
+    """What is seen at a time: what the options say, or else what the run has learnt from."""
     folder = run_folder(Path(options.source))
     learnt = Seen() if folder is None else Seen.of_run(read_run_settings(folder, builds=False))
-    return Seen(options.frames or learnt.frames, options.stride or learnt.stride)
+    return learnt._replace(
+        frames=options.frames or learnt.frames, stride=options.stride or learnt.stride
+    )
 
 
 def chosen_manner(usual: Manner, options: argparse.Namespace) -> Manner:

@@ -92,6 +92,22 @@ def test_prompts_about_unlike_numbers_of_images_are_refused(model, pictures) -> 
         model.answer([[]], "cat")
 
 
+def test_other_numbers_of_images_than_were_learnt_are_refused(model, pictures) -> None:
+    one, other, *_ = pictures
+    several, alone = (
+        AnsweringModel(model.loaded, manner=Manner(images=count, max_tokens=2)) for count in (2, 1)
+    )
+    with pytest.raises(
+        ValueError, match=r"prompt 2: a prompt about an image, .* 2 at a time: show"
+    ):
+        several.answer([[one, other], one], "cat")
+    with pytest.raises(
+        ValueError, match=r"prompt 1: a prompt about 2 images together, .* one at a"
+    ):
+        alone.answer([[one, other]], "cat")
+    assert several.answer([[one, other]], "cat") and alone.answer([one, other], "cat")
+
+
 def their_answer(theirs, model: AnsweringModel, shown: list[np.ndarray], prompt: str) -> str:
     # The sequence by hand: image tokens, bos (2), prompt, newline.
     tokenizer = model.loaded.tokenizer

@@ -96,9 +96,9 @@ def test_rows_name_videos(video: Path) -> None:
 def test_what_options_say_of_frames_goes_first(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("task: {_target_: nowhere.Task, frames: 8, stride: 26}\n")
     parsed = predict.parser().parse_args
-    assert predict.chosen_frames(parsed([str(tmp_path)])) == (8, 26)
-    assert predict.chosen_frames(parsed([str(tmp_path), "--frames", "4"])) == (4, 26)
-    assert predict.chosen_frames(parsed(["google/paligemma", "--frames", "4"])) == (4, None)
+    assert predict.chosen_frames(parsed([str(tmp_path)])) == (8, 26, None)
+    assert predict.chosen_frames(parsed([str(tmp_path), "--frames", "4"])) == (4, 26, None)
+    assert predict.chosen_frames(parsed(["google/paligemma", "--frames", "4"])) == (4, None, None)
 
 
 def test_a_video_that_cannot_be_read_is_left_out_if_that_is_asked_for(video: Path) -> None:

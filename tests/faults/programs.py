@@ -86,6 +86,14 @@ PROGRAMS = [
         program="-m pg_transfer.predict",
     ),
     Fault(
+        "two images together, of a model that has learnt from one at a time",
+        also(trained(nothing), file("a.jpg", b""), file("b.jpg", b"")),
+        ("run", "--images", "a.jpg", "b.jpg", "--together", "--prompt", "which?"),
+        "a.jpg: a prompt about 2 images together, and the model has learnt from one at a time: "
+        "ask about each",
+        program="-m pg_transfer.predict",
+    ),
+    Fault(
         "a device that is not there",
         trained(nothing),
         ("run", "--images", str(IMAGE), "--prompt", "what is it?", "--device", "gpu"),

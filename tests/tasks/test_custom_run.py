@@ -55,3 +55,30 @@ def test_what_cannot_be_is_one_line(tmp_path: Path) -> None:
     assert done.code == 1
     assert "error: task=custom needs data=..." in done.error
     assert "Traceback" not in done.error and not done.out
+
+
+@pytest.mark.slow
+def test_a_model_of_pairs_is_asked_about_pairs(tmp_path: Path) -> None:
+    for number in range(4):
+        Image.new("RGB", (20, 20), (60 * number, 0, 100)).save(tmp_path / f"{number}.png")
+    pairs = [
+        {"images": [f"{one}.png", f"{other}.png"], "prefix": "redder?", "suffix": "second"}
+        for one, other in ((0, 1), (1, 2), (2, 3), (0, 3))
+    ]
+    (tmp_path / "my.jsonl").write_text("\n".join(map(json.dumps, pairs)))
+    words = [
+        "task=custom", "data=my.jsonl", "holdout=25", "model=tiny", "resolution=28", "trainer=cpu",
+        "workers=0", "run=pairs", "recipe.batch_size=3", "micro_batch=3", "recipe.epochs=2",
+        "recipe.text_length=16", "validations=1", "page=0", "pictured=0",
+    ]  # fmt: skip
+    for _ in range(2):  # it goes on as well
+        done = call("train.py", words, tmp_path)
+        assert done.code == 0, done.error
+    asked = ["pairs", "--prompt", "redder?", "--images", "0.png"]
+    done = call("-m pg_transfer.predict", asked, tmp_path)
+    assert (done.code, done.message) == (
+        1, "0.png: a prompt about an image, and the model has learnt from 2 at a time: show it 2 "
+        "(--together of predict, rows with `images`, a list in the list from Python)",
+    )  # fmt: skip
+    done = call("-m pg_transfer.predict", [*asked, "1.png", "--together"], tmp_path)
+    assert done.code == 0, done.error

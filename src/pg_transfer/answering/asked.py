@@ -140,6 +140,28 @@ def refuse_other_count(first: int, count: int, where: str) -> None:
         )
 
 
+def refuse_unlearnt_count(learnt: int | None, count: int, where: str) -> None:
+    """Raises ValueError if a prompt is about more or fewer images than the model has learnt from.
+
+    Args:
+        learnt: how many at a time; None where nobody knows.
+        count: how many it is asked about.
+        where: what to call the prompt.
+    """
+    if learnt in (None, count):
+        return
+    asked = "an image" if count == 1 else f"{count} images together"
+    if learnt == 1:
+        raise ValueError(
+            f"{where}: a prompt about {asked}, and the model has learnt from one at a time: ask "
+            f"about each"
+        )
+    raise ValueError(
+        f"{where}: a prompt about {asked}, and the model has learnt from {learnt} at a time: show "
+        f"it {learnt} (--together of predict, rows with `images`, a list in the list from Python)"
+    )
+
+
 def refuse_videos_beside_others(requests: Sequence[Request]) -> None:
     """Raises ValueError if a video is to be shown together with something else."""
     for images, _ in requests:

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from pg_transfer.answering.asked import Request
+from pg_transfer.answering.asked import Request, refuse_unlearnt_count
 from pg_transfer.answering.given_videos import Frames, Seen, is_video
 from pg_transfer.data.images import image_size, open_image, to_rgb
 
@@ -46,9 +46,13 @@ class GivenImages:
 
         Raises:
             FileNotFoundError: one is not there.
-            ValueError: one is no image, or of those that are skipped there are no others.
+            ValueError: one is no image, or of those that are skipped there are no others; or the
+                model has learnt from more or fewer at a time.
         """
         shown = list(dict.fromkeys(request.images for request in requests))
+        for images in shown:
+            if not is_video(images[0]):
+                refuse_unlearnt_count(self.seen.at_a_time, len(images), str(images[0]))
         self._has_others = len(shown) > 1
         for path in dict.fromkeys(path for images in shown for path in images):
             if not _is_unicode(str(path)):  # and no file of answers could name it

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from pg_transfer.data.video_files import SUFFIXES
 from pg_transfer.data.videos import Video
+from pg_transfer.sources.run_settings import IMAGES
 
 
 class Frames(tuple[np.ndarray, ...]):
@@ -20,21 +21,28 @@ class Frames(tuple[np.ndarray, ...]):
 
 
 class Seen(NamedTuple):
-    """What is seen of a video.
+    """What is seen at a time.
 
     Attributes:
-        frames: how many; None for a model that has learnt from none.
-        stride: from one to the next; None spreads them over the video.
+        frames: of a video; None for a model that has learnt from none.
+        stride: from one frame to the next; None spreads them over the video.
+        images: that the model has learnt from at a time; None where nobody knows.
     """
 
     frames: int | None = None
     stride: int | None = None
+    images: int | None = None
+
+    @property
+    def at_a_time(self) -> int | None:
+        """How many images, or frames, a prompt has to be about; None for any."""
+        return self.frames or self.images
 
     @classmethod
     def of_run(cls, settings: DictConfig) -> Seen:
         """That which a run has learnt from."""
         task = settings.get("task") or {}
-        return cls(task.get("frames"), task.get("stride"))
+        return cls(task.get("frames"), task.get("stride"), settings.get(IMAGES))
 
     def read(self, path: Path) -> Frames:
         """The frames of a video file.

@@ -23,6 +23,7 @@ class Manner:
         mixed: on a GPU, compute in bfloat16 where weights are float32.
         frames: of a video that are seen; None for a model that has learnt from none.
         stride: from one of them to the next; None spreads them over the video.
+        images: that it has learnt from at a time; None where nobody knows.
     """
 
     antialias: bool = True
@@ -32,11 +33,12 @@ class Manner:
     mixed: bool = True
     frames: int | None = None
     stride: int | None = None
+    images: int | None = None
 
     @property
     def seen(self) -> Seen:
-        """Of a video."""
-        return Seen(self.frames, self.stride)
+        """At a time."""
+        return Seen(self.frames, self.stride, self.images)
 
     @classmethod
     def of_run(cls, settings: DictConfig) -> Manner:
@@ -52,4 +54,5 @@ class Manner:
             mixed=str(settings.trainer.precision).endswith("mixed"),
             frames=seen.frames,
             stride=seen.stride,
+            images=seen.images,
         )

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from pg_transfer.answering.asked import refuse_other_count
+from pg_transfer.answering.asked import refuse_other_count, refuse_unlearnt_count
 from pg_transfer.answering.given_images import Picture, Shown, pixels_of
 from pg_transfer.answering.given_videos import Frames
 from pg_transfer.answering.manner import Manner
@@ -88,7 +88,7 @@ class AnsweringModel:
         Raises:
             FileNotFoundError: an image is not there.
             ValueError: it cannot be read, there are not as many prompts as images, or they are
-                about different numbers of images.
+                about different numbers of images, or others than the model has learnt from.
         """
         manner = self.manner
         if beams is not None:
@@ -121,7 +121,7 @@ class AnsweringModel:
         Raises:
             FileNotFoundError: an image is not there.
             ValueError: it cannot be read, a number is out of range, or prompts are about different
-                numbers of images.
+                numbers of images, or others than the model has learnt from.
         """
         manner = manner or self.manner
         if batch < 1 or manner.max_tokens < 1:
@@ -136,6 +136,7 @@ class AnsweringModel:
             pixels = [opened[id(shown)] for shown, _ in part]
             first = first or len(pixels[0])
             for number, own in enumerate(pixels, start=done + 1):
+                refuse_unlearnt_count(manner.seen.at_a_time, len(own), f"prompt {number}")
                 refuse_other_count(first, len(own), f"prompt {number}")
             texts = self._texts(pixels, [prompt for _, prompt in part], manner)
             for (_, prompt), text, own in zip(part, texts, pixels, strict=True):
