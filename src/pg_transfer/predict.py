@@ -125,7 +125,11 @@ def read_requests(options: argparse.Namespace) -> list[Request]:
     if not options.images:
         raise ValueError("give --images: files, folders or patterns; or --prompts, a file of both")
     prompts = options.prompt or [usual_prompt(options.source)]
-    found = find_images(options.images, once=not options.together)
+    found = find_images(
+        options.images,
+        once=not options.together,
+        are_videos=chosen_frames(options).frames is not None,
+    )
     shown = [tuple(found)] if options.together else [(path,) for path in found]
     requests = [Request(*pair) for pair in product(shown, prompts)]
     refuse_videos_beside_others(requests)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pg_transfer import predict
 from pg_transfer.answering.asked import Request
@@ -113,3 +114,14 @@ def test_a_video_that_cannot_be_read_is_left_out_if_that_is_asked_for(video: Pat
     assert len(told) == 1 and "cut.mp4: cannot be read as a video" in told[0]
     with pytest.raises(ValueError, match=r"cut\.mp4: cannot be read as a video .* --on-error skip"):
         GivenImages(skips=False, tell=told.append, seen=Seen(2, 3)).check(requests)
+
+
+def test_of_a_folder_a_model_of_videos_is_asked_about_the_videos(video: Path) -> None:
+    Image.new("RGB", (2, 2)).save(video.with_name("b.png"))
+    words = ["nowhere", "--images", str(video.parent), "--prompt", "what?"]
+    for more, shown in ([], "b.png"), (["--frames", "4"], "a.mp4"):
+        requests = predict.read_requests(predict.parser().parse_args([*words, *more]))
+        assert [request.images for request in requests] == [(video.with_name(shown),)]
+    video.unlink()
+    with pytest.raises(FileNotFoundError, match=r"no videos in the folder .* \.mp4, \.webm"):
+        predict.read_requests(predict.parser().parse_args([*words, "--frames", "4"]))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from pg_transfer.answering.given_videos import is_video
 from pg_transfer.data.json_texts import parse_json, read_lines
+from pg_transfer.data.video_files import SUFFIXES
 from pg_transfer.process.secrecy import secret_among
 
 ENDINGS = (
@@ -38,14 +39,17 @@ class Request(NamedTuple):
         return {"video" if is_video(self.images[0]) else "image": first}
 
 
-def find_images(places: Sequence[str], *, once: bool = True) -> list[Path]:
-    """The image files in `places`, in the order in which they are met.
+def find_images(
+    places: Sequence[str], *, once: bool = True, are_videos: bool = False
+) -> list[Path]:
+    """The image files in `places`, or the videos, in the order in which they are met.
 
     Args:
         places: files; folders, of which the images are taken by their names, but not those in
             sub-folders, nor what is hidden; or patterns, of which all is taken that they match:
             `photos/**/*.jpg`.
         once: a file that is met again is left out, whatever it is called there.
+        are_videos: of a folder the videos are taken, and no images.
 
     Raises:
         FileNotFoundError: no such file or folder, no image in a folder, or nothing matches.
@@ -54,7 +58,7 @@ def find_images(places: Sequence[str], *, once: bool = True) -> list[Path]:
     for place in places:
         if not place or "\0" in place:
             raise FileNotFoundError(f"{place!r} is no name of a file, folder or pattern")
-        found += _files(place)
+        found += _files(place, are_videos)
     if not once:
         return found
     distinct: dict[str, Path] = {}
@@ -64,19 +68,21 @@ def find_images(places: Sequence[str], *, once: bool = True) -> list[Path]:
     return list(distinct.values())
 
 
-def _files(place: str) -> list[Path]:
+def _files(place: str, are_videos: bool) -> list[Path]:
     path = Path(place).expanduser()
     if path.is_dir():
+        kind, endings = ("videos", SUFFIXES) if are_videos else ("images", ENDINGS)
         files = sorted(
             file
             for file in path.iterdir()
             # macOS puts a `._a.jpg`, which is no image, beside `a.jpg` on disks of others.
-            if file.suffix.lower() in ENDINGS and not file.name.startswith(".")
+            if file.suffix.lower() in endings and not file.name.startswith(".")
         )
         if not files:
             raise FileNotFoundError(
-                f"no images in the folder {place}, that is no file whose name ends in "
-                f"{', '.join(ENDINGS)}; sub-folders are not entered, {place}/**/*.jpg does that"
+                f"no {kind} in the folder {place}, that is no file whose name ends in "
+                f"{', '.join(endings)}; sub-folders are not entered, {place}/**/*{endings[0]} "
+                f"does that"
             )
         return files
     if path.exists() or glob.escape(place) == place:
