@@ -113,6 +113,7 @@ def names_in(node: object, within: str = "") -> set[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "page", [page for page in pages() if any(in_passing(page))], ids=lambda page: page.name
 )

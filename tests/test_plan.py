@@ -83,6 +83,7 @@ def test_a_plan_counts_them(capsys) -> None:
     assert float(two) > 1.8 * float(one)
 
 
+@pytest.mark.slow
 def test_a_plan_of_shared_weights(capsys) -> None:
     """723,392 weights, four bytes each, in eight pieces; 16 examples on eight devices."""
     settings = ["task=shapes", "trainer=fsdp", "trainer.devices=8", "--device", "2"]

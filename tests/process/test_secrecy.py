@@ -150,6 +150,7 @@ def test_a_command_line_is_looked_at_as_it_is_typed() -> None:
             refuse_typed_secrets(["task=custom", typed])
 
 
+@pytest.mark.slow
 def test_settings_of_ours_hold_none() -> None:
     from omegaconf import OmegaConf
 

@@ -185,8 +185,9 @@ def table(printed: str, metric: str) -> list[float]:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # a user may see them, and read on
 def test_the_first_run_really_learns(tmp_path: Path) -> None:
-    printed = command(str(ROOT / "train.py"), "run=first", folder=tmp_path)
-    for metric, least in {"mIoU": 85, "box_accuracy@0.5": 85}.items():
+    """In two thirds of its epochs, after which it is at 90 of 97."""
+    printed = command(str(ROOT / "train.py"), "run=first", "recipe.epochs=1", folder=tmp_path)
+    for metric, least in {"mIoU": 75, "box_accuracy@0.5": 75}.items():
         before, after, *_ = table(printed, metric)
         assert before < 5 and after > least, printed
     assert table(printed, "invalid")[1] < 10
@@ -200,7 +201,7 @@ def test_the_first_run_really_learns(tmp_path: Path) -> None:
         assert grid.size > (500, 500)
 
     again = called("evaluate.py", "run=first", folder=tmp_path)
-    saved = next((run / "answers").glob("test-step001344.jsonl"))
+    saved = next((run / "answers").glob("test-step000896.jsonl"))
     rescored = called("evaluate.py", "run=first", "split=test", f"answers={saved}", folder=tmp_path)
     for metric in ("mIoU", "box_accuracy@0.5", "oIoU", "invalid"):
         assert table(printed, metric)[1:] == table(again, metric) == table(rescored, metric)

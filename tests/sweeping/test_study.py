@@ -117,6 +117,7 @@ def test_drawn_settings_do_not_depend_on_interruptions(study, tmp_path: Path) ->
     assert [trial.settings["recipe.lr"] for trial in read_trials(other)] == drawn
 
 
+@pytest.mark.slow
 def test_only_the_best_keep_their_checkpoints(study, tmp_path: Path) -> None:
     for number in range(3):
         (tmp_path / str(number) / "checkpoints").mkdir(parents=True)
@@ -124,6 +125,7 @@ def test_only_the_best_keep_their_checkpoints(study, tmp_path: Path) -> None:
     assert [path.parent.name for path in tmp_path.glob("*/checkpoints")] == ["1"]
 
 
+@pytest.mark.slow
 def test_the_summary_shows_every_kind_of_end(study, tmp_path: Path) -> None:
     run_trials(study(rates("1", "3")), [{}])
     kinds = zip(read_trials(tmp_path), ("pruned", "failed"), strict=True)
@@ -145,6 +147,7 @@ def test_the_summary_shows_every_kind_of_end(study, tmp_path: Path) -> None:
         assert picture.width > 600 and len(picture.convert("RGB").getcolors(1 << 24) or ()) > 50
 
 
+@pytest.mark.slow
 def test_the_table_on_the_terminal_is_for_people(
     study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

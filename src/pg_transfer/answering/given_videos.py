@@ -10,7 +10,6 @@ from omegaconf import DictConfig
 
 from pg_transfer.data.video_files import SUFFIXES
 from pg_transfer.data.videos import Video
-from pg_transfer.sources.run_settings import IMAGES
 
 
 class Frames(tuple[np.ndarray, ...]):
@@ -42,7 +41,7 @@ class Seen(NamedTuple):
     def of_run(cls, settings: DictConfig) -> Seen:
         """That which a run has learnt from."""
         task = settings.get("task") or {}
-        return cls(task.get("frames"), task.get("stride"), settings.get(IMAGES))
+        return cls(task.get("frames"), task.get("stride"), settings.get("images_of_an_example"))
 
     def read(self, path: Path) -> Frames:
         """The frames of a video file.

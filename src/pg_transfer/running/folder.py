@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from pg_transfer.process.console import say
 from pg_transfer.process.processes import started_from_outside
 from pg_transfer.project import typed
-from pg_transfer.sources.run_settings import CONFIG, IMAGES, parse_settings
+from pg_transfer.sources.run_settings import CONFIG, parse_settings
 
 # Settings under which a run computes the same, but for rounding, what dropout draws, and what
 # cannot be read: remedies for a run that memory or an image has stopped.
@@ -28,7 +28,7 @@ WHERE = (
 # Settings that change none of a run's numbers.
 FREE = (
     "run", "logger", "image_cache", "checkpoint_minutes", "pictured", "page", "samples",
-    "trainer.log_every_n_steps", IMAGES,
+    "trainer.log_every_n_steps", "images_of_an_example",
 )  # fmt: skip
 
 CLOCK = "${now:"

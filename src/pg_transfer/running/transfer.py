@@ -37,7 +37,7 @@ from pg_transfer.running.folder import (
 from pg_transfer.running.mixing import with_components
 from pg_transfer.running.settings import refuse_odd_values
 from pg_transfer.running.task_settings import images_of
-from pg_transfer.sources.run_settings import CONFIG, IMAGES, anchored, parse_settings
+from pg_transfer.sources.run_settings import CONFIG, anchored, parse_settings
 from pg_transfer.task import Scores
 from pg_transfer.tracking.code_version import code_version, described
 from pg_transfer.tracking.follow import best_model
@@ -89,7 +89,7 @@ def train_and_score(config: DictConfig, folder: Path, requests: Requests) -> flo
     run = assemble(resolved, folder, requests=requests)
     if run.task.request is not None:
         resolved.prompt = run.task.request  # the data chose it, and nobody else can tell it later
-    resolved[IMAGES] = run.data.examples(resolved.splits.train)[0].seen  # likewise
+    resolved.images_of_an_example = run.data.examples(resolved.splits.train)[0].seen  # likewise
     if run.trainer.is_global_zero:
         write_whole(folder / CONFIG, [OmegaConf.to_yaml(resolved)])
         keep_tokenizer(run.data.reader.tokenizer.path, folder)

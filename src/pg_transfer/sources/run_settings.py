@@ -19,8 +19,6 @@ from omegaconf import DictConfig, OmegaConf
 from pg_transfer.task import Task
 
 CONFIG = "config.yaml"
-IMAGES = "images_of_an_example"
-"""What is written there of the data beside the settings: how many the model sees at a time."""
 """What a run's settings are saved as, in its folder."""
 
 NEEDED = ("model", "recipe", "resolution", "antialias", "splits")
