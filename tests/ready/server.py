@@ -1,4 +1,5 @@
-"""Forks processes for `tests.ready.python` until its input ends: `-m tests.ready.server SOCKET`.
+"""Forks processes for `tests.ready.python`: `-m tests.ready.server SOCKET`, which ends as its input
+or its parent does.
 
 What they do is what a new Python does, but for modules of others that are imported already:
 environment variables that these read as they are imported have no effect.
@@ -35,7 +36,13 @@ def main() -> None:
     listener.listen(64)
     os.replace(f"{sys.argv[1]}.new", sys.argv[1])  # noqa: PTH105
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
-    while listener in select.select([listener, 0], [], [])[0]:
+    parent = os.getppid()
+    while os.getppid() == parent:
+        ready = select.select([listener, 0], [], [], 5)[0]
+        if 0 in ready:
+            return
+        if not ready:
+            continue
         link, _ = listener.accept()
         if not os.fork():
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -48,10 +55,7 @@ def main() -> None:
 def become(link: socket.socket) -> list[str]:
     """In a new process, its words; in this one, waits for that and tells how it ended."""
     length, descriptors, _, _ = socket.recv_fds(link, 8, 4)
-    request = b""
-    while len(request) < int.from_bytes(length, "big"):
-        request += link.recv(1 << 16)
-    asked = json.loads(request)
+    asked = json.loads(link.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL))
     process = os.fork()
     if process:
         link.sendall(process.to_bytes(8, "big"))
