@@ -7,12 +7,12 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import ready
 from tests.documented.blocks import ROOT, pages
 
 LINK = re.compile(r"!?\[[^]]*\]\((?P<target>[^)\s]+)\)")
@@ -79,7 +79,7 @@ def test_the_site_builds_without_warnings(tmp_path: Path) -> None:
     for name in ("docs", "src"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("reference"))
     done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "dummy",
+        [ready.python(), "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "dummy",
          str(tmp_path / "docs"), str(tmp_path / "site")],
         capture_output=True, text=True,
     )  # fmt: skip
