@@ -94,6 +94,16 @@ def test_rows_name_videos(video: Path) -> None:
         predict.read_requests(parsed(words))
 
 
+def test_a_model_of_videos_is_not_asked_about_an_image(video: Path, model: AnsweringModel) -> None:
+    told = "a prompt about an image, and the model has learnt from videos, of which it sees 3"
+    with pytest.raises(ValueError, match=told):
+        model.answer(np.zeros((9, 9, 3), np.uint8), "what?")
+    image = video.with_name("b.png")
+    Image.new("RGB", (2, 2)).save(image)
+    with pytest.raises(ValueError, match=f"b.png: {told}"):
+        GivenImages(skips=False, tell=print, seen=MANNER.seen).check([Request((image,), "what?")])
+
+
 def test_what_options_say_of_frames_goes_first(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("task: {_target_: nowhere.Task, frames: 8, stride: 26}\n")
     parsed = predict.parser().parse_args

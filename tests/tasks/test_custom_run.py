@@ -77,8 +77,8 @@ def test_a_model_of_pairs_is_asked_about_pairs(tmp_path: Path) -> None:
     asked = ["pairs", "--prompt", "redder?", "--images", "0.png"]
     done = call("-m pg_transfer.predict", asked, tmp_path)
     assert (done.code, done.message) == (
-        1, "0.png: a prompt about an image, and the model has learnt from 2 at a time: show it 2 "
-        "(--together of predict, rows with `images`, a list in the list from Python)",
+        1, "0.png: a prompt about an image, and the model has learnt from 2 at a time: show it as "
+        "many (--together of predict, rows with `images`, a list in the list from Python)",
     )  # fmt: skip
     done = call("-m pg_transfer.predict", [*asked, "1.png", "--together"], tmp_path)
     assert done.code == 0, done.error

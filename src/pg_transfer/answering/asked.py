@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pg_transfer.answering.given_videos import is_video
+from pg_transfer.answering.given_videos import Seen, is_video
 from pg_transfer.data.json_texts import parse_json, read_lines
 from pg_transfer.data.video_files import SUFFIXES
 from pg_transfer.process.secrecy import secret_among
@@ -146,26 +146,27 @@ def refuse_other_count(first: int, count: int, where: str) -> None:
         )
 
 
-def refuse_unlearnt_count(learnt: int | None, count: int, where: str) -> None:
+def refuse_unlearnt_count(learnt: Seen, count: int, where: str) -> None:
     """Raises ValueError if a prompt is about more or fewer images than the model has learnt from.
 
     Args:
-        learnt: how many at a time; None where nobody knows.
-        count: how many it is asked about.
+        learnt: what it sees at a time.
+        count: how many images, or frames, it is asked about.
         where: what to call the prompt.
     """
-    if learnt in (None, count):
+    if learnt.at_a_time in (None, count):
         return
     asked = "an image" if count == 1 else f"{count} images together"
-    if learnt == 1:
-        raise ValueError(
-            f"{where}: a prompt about {asked}, and the model has learnt from one at a time: ask "
-            f"about each"
+    if learnt.frames is not None:
+        remedy = f"videos, of which it sees {learnt.frames} frames: ask about a video"
+    elif learnt.images == 1:
+        remedy = "one at a time: ask about each"
+    else:
+        remedy = (
+            f"{learnt.images} at a time: show it as many (--together of predict, rows with "
+            f"`images`, a list in the list from Python)"
         )
-    raise ValueError(
-        f"{where}: a prompt about {asked}, and the model has learnt from {learnt} at a time: show "
-        f"it {learnt} (--together of predict, rows with `images`, a list in the list from Python)"
-    )
+    raise ValueError(f"{where}: a prompt about {asked}, and the model has learnt from {remedy}")
 
 
 def refuse_videos_beside_others(requests: Sequence[Request]) -> None:

@@ -52,7 +52,7 @@ class GivenImages:
         shown = list(dict.fromkeys(request.images for request in requests))
         for images in shown:
             if not is_video(images[0]):
-                refuse_unlearnt_count(self.seen.at_a_time, len(images), str(images[0]))
+                refuse_unlearnt_count(self.seen, len(images), str(images[0]))
         self._has_others = len(shown) > 1
         for path in dict.fromkeys(path for images in shown for path in images):
             if not _is_unicode(str(path)):  # and no file of answers could name it

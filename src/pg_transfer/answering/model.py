@@ -136,7 +136,7 @@ class AnsweringModel:
             pixels = [opened[id(shown)] for shown, _ in part]
             first = first or len(pixels[0])
             for number, own in enumerate(pixels, start=done + 1):
-                refuse_unlearnt_count(manner.seen.at_a_time, len(own), f"prompt {number}")
+                refuse_unlearnt_count(manner.seen, len(own), f"prompt {number}")
                 refuse_other_count(first, len(own), f"prompt {number}")
             texts = self._texts(pixels, [prompt for _, prompt in part], manner)
             for (_, prompt), text, own in zip(part, texts, pixels, strict=True):
