@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 
 from pg_transfer import predict
@@ -124,6 +125,16 @@ def test_a_video_that_cannot_be_read_is_left_out_if_that_is_asked_for(video: Pat
     assert len(told) == 1 and "cut.mp4: cannot be read as a video" in told[0]
     with pytest.raises(ValueError, match=r"cut\.mp4: cannot be read as a video .* --on-error skip"):
         GivenImages(skips=False, tell=told.append, seen=Seen(2, 3)).check(requests)
+
+
+def test_of_a_mixture_it_is_what_its_tasks_agree_about() -> None:
+    def learnt(*tasks: dict[str, int]) -> Seen:
+        components = {str(number): {"task": task} for number, task in enumerate(tasks)}
+        return Seen.of_run(OmegaConf.create({"task": {"components": components}}))
+
+    assert learnt({"frames": 16, "stride": 9}, {"frames": 16, "stride": 9}) == (16, 9, None)
+    assert learnt({"frames": 16, "stride": 9}, {"frames": 16, "stride": 70}) == (None, None, None)
+    assert learnt({}, {}) == (None, None, None)
 
 
 def test_of_a_folder_a_model_of_videos_is_asked_about_the_videos(video: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.data.video_files import SUFFIXES
 from pg_transfer.data.videos import Video
@@ -39,9 +39,15 @@ class Seen(NamedTuple):
 
     @classmethod
     def of_run(cls, settings: DictConfig) -> Seen:
-        """That which a run has learnt from."""
+        """That which a run has learnt from; of a mixture, what its tasks agree about."""
         task = settings.get("task") or {}
-        return cls(task.get("frames"), task.get("stride"), settings.get("images_of_an_example"))
+        components = task.get("components") or {"alone": {"task": task}}
+        found = {
+            (one.task.get("frames"), one.task.get("stride"))
+            for one in OmegaConf.create(components).values()
+        }
+        frames, stride = found.pop() if len(found) == 1 else (None, None)
+        return cls(frames, stride, settings.get("images_of_an_example"))
 
     def read(self, path: Path) -> Frames:
         """The frames of a video file.
