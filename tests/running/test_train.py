@@ -25,8 +25,10 @@ from tests.short_runs import composed
 ROOT = Path(__file__).parents[2]
 
 SHORT = [
-    "splits.train=val", "recipe.epochs=1.5", "recipe.batch_size=8", "micro_batch=4",
-    "recipe.dropout=0.1", "splits.report=[val]", "validations=2", "checkpoint_minutes=0",
+    "splits.train=val", "resolution=28",
+    "recipe={lr: 1.5e-3, weight_decay: 0.0, label_smoothing: 0.0, text_length: 28}",
+    "recipe.epochs=1.5", "recipe.batch_size=8", "micro_batch=4", "recipe.dropout=0.1",
+    "splits.report=[val]", "validations=2", "checkpoint_minutes=0",
     "score_before=false", "page=20",
     "evaluation_batch=128", "pictured=2", "trainer=cpu",
 ]  # fmt: skip
@@ -107,7 +109,8 @@ def test_gradients_of_cut_up_batches_add_up(tmp_path: Path) -> None:
     losses = []
     for micro_batch in (8, 2):
         folder = tmp_path / str(micro_batch)
-        options = ("recipe.dropout=0", f"micro_batch={micro_batch}", "trainer.log_every_n_steps=1")
+        options = ("recipe.dropout=0", f"micro_batch={micro_batch}", "trainer.log_every_n_steps=1",
+                   "checkpoint_minutes=60")  # fmt: skip
         run = assemble(settings(folder, *options), folder)
         run.trainer.fit(run.module, run.data)
         losses.append([float(value) for value in logged(folder, "loss").values()])
