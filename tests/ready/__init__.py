@@ -19,8 +19,10 @@ def python() -> str:
     """An executable that takes the place of `sys.executable`, until this process ends.
 
     It can be told to stop, and be killed, also with its process group, which has to be of this
-    session.
+    session. Where the system is not Linux, whose signals it takes, it is `sys.executable` itself.
     """
+    if sys.platform != "linux":
+        return sys.executable
     folder = tempfile.TemporaryDirectory()
     found, link = Path(folder.name, "python"), Path(folder.name, "link")
     code = (TESTS / "ready/python.py").read_text()
