@@ -70,10 +70,10 @@ def untaken(folder: Path) -> Path:
 
 def answer(options: argparse.Namespace, folder: Path, command: Sequence[str]) -> None:
     """See `predict`; `command` goes on where it is cut short."""
-    requests = read_requests(options)
+    seen = chosen_frames(options)
+    requests = read_requests(options, seen)
     refuse_secret_requests(requests)
     refuse_taken(folder)
-    seen = chosen_frames(options)
     images = GivenImages(skips=options.on_error == "skip", tell=say, seen=seen)
     images.check(requests)
     quiet_libraries()
@@ -109,8 +109,12 @@ def answer(options: argparse.Namespace, folder: Path, command: Sequence[str]) ->
     tell_what_came(folder, written, images)
 
 
-def read_requests(options: argparse.Namespace) -> list[Request]:
+def read_requests(options: argparse.Namespace, seen: Seen) -> list[Request]:
     """Every prompt about every image, image by image, or about all together; or a file's rows.
+
+    Args:
+        options: of the command line.
+        seen: at a time; where it is videos, they are taken of folders.
 
     Raises:
         FileNotFoundError: an image or the file is not there.
@@ -125,11 +129,8 @@ def read_requests(options: argparse.Namespace) -> list[Request]:
     if not options.images:
         raise ValueError("give --images: files, folders or patterns; or --prompts, a file of both")
     prompts = options.prompt or [usual_prompt(options.source)]
-    found = find_images(
-        options.images,
-        once=not options.together,
-        are_videos=chosen_frames(options).frames is not None,
-    )
+    are_videos = seen.frames is not None
+    found = find_images(options.images, once=not options.together, are_videos=are_videos)
     shown = [tuple(found)] if options.together else [(path,) for path in found]
     requests = [Request(*pair) for pair in product(shown, prompts)]
     refuse_videos_beside_others(requests)

@@ -9,6 +9,7 @@ from PIL import Image
 
 from pg_transfer import predict
 from pg_transfer.answering.asked import Request, find_images
+from pg_transfer.answering.given_videos import Seen
 from pg_transfer.sources.run_settings import CONFIG
 
 ROOT = Path(__file__).parents[2]
@@ -34,11 +35,11 @@ def test_several_images_may_be_shown_together(tmp_path: Path) -> None:
     parsed = predict.parser().parse_args
     for images in ([left, right], [left, left, right]):  # the same twice, if that is asked for
         words = ["run", "--images", *map(str, images), "--prompt", "x", "--prompt", "y"]
-        asked = predict.read_requests(parsed([*words, "--together"]))
+        asked = predict.read_requests(parsed([*words, "--together"]), Seen())
         assert asked == [Request(tuple(images), "x"), Request(tuple(images), "y")]
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"images": ["b.png", "a.png"], "prompt": "x"}\n')
-    asked = predict.read_requests(parsed(["run", "--prompts", str(rows)]))
+    asked = predict.read_requests(parsed(["run", "--prompts", str(rows)]), Seen())
     assert asked == [Request((left, right), "x")]
     assert asked[0].named == {"images": [str(left), str(right)]}
 

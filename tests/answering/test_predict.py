@@ -19,6 +19,7 @@ import pg_transfer
 from pg_transfer import predict
 from pg_transfer.answering.answers_file import ANSWERS, UNFINISHED, AnswersFile
 from pg_transfer.answering.asked import find_images
+from pg_transfer.answering.given_videos import Seen
 from pg_transfer.running.assemble import assemble
 from pg_transfer.running.settings import register_resolvers
 from pg_transfer.sources.run_settings import CONFIG
@@ -141,7 +142,7 @@ def options(*arguments: str):
 def test_every_prompt_of_every_image_in_order(photos: Path) -> None:
     places = [str(photos / "007.png"), f"{photos}/00[01].png"]
     asked = predict.read_requests(
-        options("run", "--images", *places, "--prompt", "cat", "--prompt", "dog")
+        options("run", "--images", *places, "--prompt", "cat", "--prompt", "dog"), Seen()
     )
     names = [(*(path.name for path in request.images), request.prompt) for request in asked]
     assert names == [

@@ -81,18 +81,18 @@ def test_rows_name_videos(video: Path) -> None:
     rows = video.with_name("rows.jsonl")
     rows.write_text(json.dumps({"video": "a.mp4", "prompt": "what?"}))
     parsed = predict.parser().parse_args
-    (asked,) = predict.read_requests(parsed(["run", "--prompts", str(rows)]))
+    (asked,) = predict.read_requests(parsed(["run", "--prompts", str(rows)]), Seen())
     assert asked == Request((video,), "what?") and asked.named == {"video": str(video)}
     rows.write_text(json.dumps({"video": "a.mp4", "image": "a.png", "prompt": "what?"}))
     with pytest.raises(ValueError, match="line 1: has video and image; say one of them"):
-        predict.read_requests(parsed(["run", "--prompts", str(rows)]))
+        predict.read_requests(parsed(["run", "--prompts", str(rows)]), Seen())
     # Elsewhere than on the command line, too: an image beside it would not be seen.
     rows.write_text(json.dumps({"images": ["a.mp4", "b.png"], "prompt": "what?"}))
     with pytest.raises(ValueError, match="a video is its frames together already"):
-        predict.read_requests(parsed(["run", "--prompts", str(rows)]))
+        predict.read_requests(parsed(["run", "--prompts", str(rows)]), Seen())
     words = ["run", "--images", str(video), str(video), "--together", "--prompt", "what?"]
     with pytest.raises(ValueError, match="a video is its frames together already"):
-        predict.read_requests(parsed(words))
+        predict.read_requests(parsed(words), Seen())
 
 
 def test_a_model_of_videos_is_not_asked_about_an_image(video: Path, model: AnsweringModel) -> None:
@@ -141,8 +141,9 @@ def test_of_a_folder_a_model_of_videos_is_asked_about_the_videos(video: Path) ->
     Image.new("RGB", (2, 2)).save(video.with_name("b.png"))
     words = ["nowhere", "--images", str(video.parent), "--prompt", "what?"]
     for more, shown in ([], "b.png"), (["--frames", "4"], "a.mp4"):
-        requests = predict.read_requests(predict.parser().parse_args([*words, *more]))
+        options = predict.parser().parse_args([*words, *more])
+        requests = predict.read_requests(options, predict.chosen_frames(options))
         assert [request.images for request in requests] == [(video.with_name(shown),)]
     video.unlink()
     with pytest.raises(FileNotFoundError, match=r"no videos in the folder .* \.mp4, \.webm"):
-        predict.read_requests(predict.parser().parse_args([*words, "--frames", "4"]))
+        predict.read_requests(options, predict.chosen_frames(options))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from pg_transfer.data.video_files import SUFFIXES
 from pg_transfer.data.videos import Video
@@ -41,11 +41,8 @@ class Seen(NamedTuple):
     def of_run(cls, settings: DictConfig) -> Seen:
         """That which a run has learnt from; of a mixture, what its tasks agree about."""
         task = settings.get("task") or {}
-        components = task.get("components") or {"alone": {"task": task}}
-        found = {
-            (one.task.get("frames"), one.task.get("stride"))
-            for one in OmegaConf.create(components).values()
-        }
+        tasks = [one.task for one in (task.get("components") or {}).values()] or [task]
+        found = {(one.get("frames"), one.get("stride")) for one in tasks}
         frames, stride = found.pop() if len(found) == 1 else (None, None)
         return cls(frames, stride, settings.get("images_of_an_example"))
 
