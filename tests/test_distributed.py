@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tests import ready
-from tests.faults.commands import call
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,18 +24,13 @@ OPTIONS = [
 
 def trained(folder: Path, *options: str) -> tuple[list[float], dict[str, str]]:
     """The losses of a run, and its answers by example."""
-    words = [f"run={folder}", *OPTIONS, *options]
-    if "trainer.devices=2" in words:
-        done = subprocess.run(
-            [ready.python(), str(ROOT / "train.py"), *words], cwd=folder.parent, text=True,
-            env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-        )  # fmt: skip
-        code, printed, complaints = done.returncode, done.stdout, done.stderr
-    else:
-        code, printed, complaints = call("train.py", words, folder.parent)
-    assert code == 0, complaints
-    assert printed.count("micro-batch") == 1  # one process speaks
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [ready.python(), str(ROOT / "train.py"), f"run={folder}", *OPTIONS, *options],
+        cwd=folder.parent, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("micro-batch") == 1  # one process speaks
     with (folder / "metrics.csv").open() as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file) if row["loss"]]
     rows = (folder / "answers" / "val-step000012.jsonl").read_text().splitlines()
@@ -46,7 +40,6 @@ def trained(folder: Path, *options: str) -> tuple[list[float], dict[str, str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # a user may see them, and read on
 @pytest.mark.parametrize("tuning", ["full", "lora"])
 def test_two_processes_learn_and_answer_as_one(tuning: str, tmp_path: Path) -> None:
     losses, answers = trained(tmp_path / "one", f"tuning={tuning}")

@@ -21,11 +21,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pg_transfer.training.streams import Shuffled
 from tests import ready
-from tests.faults.commands import call
 from tests.killed_runs import difference, left_in_training
 from tests.stopped_runs import lines
-
-pytestmark = pytest.mark.filterwarnings("ignore")  # a user may see them, and read on
 
 ROOT = Path(__file__).parents[1]
 TRAIN, VAL = 12, 5
@@ -65,15 +62,6 @@ def started(
     )  # fmt: skip
 
 
-def alone(
-    folder: Path, *options: str, program: str = "train.py", settings: Sequence[str] = SETTINGS
-) -> str:
-    """What a run of one process prints, which is this one."""
-    ended = call(program, [*settings, *options], folder)
-    assert ended.code == 0, ended.error
-    return ended.out
-
-
 def finished(folder: Path, *options: str, **other: Any) -> str:
     """What a run prints that comes to its end."""
     process = started(folder, *options, **other)
@@ -100,7 +88,7 @@ def test_two_processes_stop_and_go_on_and_tell_all(data: Path) -> None:
     for row in (*(Shuffled(TRAIN, seed=0).at(place)[0] for place in (0, 2)), TRAIN + 1):
         (data / f"{row}.png").write_bytes(b"no picture")
     settings = ["on_error=skip", "logger=tensorboard"]
-    alone(data, "run=one", *settings)
+    finished(data, "run=one", *settings)
     finished(data, "run=two", *settings, *TWO)
 
     process, log = started(data, "run=asked", *settings, *TWO), data / "asked" / "metrics.csv"
@@ -179,11 +167,11 @@ def test_what_two_on_two_nodes_have_learnt_is_scored_by_one(data: Path) -> None:
     (data / "a" / "config.yaml").write_text(yaml.safe_dump(settings))
 
     evaluation = {"program": "evaluate.py", "settings": ["run=a", "split=val"]}
-    printed = alone(data, "trainer.devices=1", **evaluation)
+    printed = finished(data, "trainer.devices=1", **evaluation)
     assert "note: trainer.num_nodes=1, where the run had 2, by what is at hand" in printed
     assert answers.read_text() == told
     answers.unlink()
-    assert "note" not in alone(data, "trainer=cpu", **evaluation)
+    assert "note" not in finished(data, "trainer=cpu", **evaluation)
     assert answers.read_text() == told
 
 

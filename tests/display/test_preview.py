@@ -15,7 +15,7 @@ from PIL import Image
 
 from pg_transfer.data import images, resizing
 from pg_transfer.display.preview import MEANINGS
-from tests.faults.commands import call
+from tests.faults.commands import output_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # a user may see them, and read on
 
@@ -44,11 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def train(folder: Path, *words: str) -> str:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COLUMNS", "120")
-        ended = call("train.py", [*SETTINGS, *words], folder)
-    assert ended.code == 0, ended.error
-    return ended.out
+    return output_of("train.py", *SETTINGS, *words, folder=folder)
 
 
 def spans(article: str) -> list[tuple[str, str]]:

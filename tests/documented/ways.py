@@ -131,7 +131,7 @@ def train(command: Command, folder: Path) -> Ended:
     kept = [replaced(word) for word in settings if not is_below(word.partition("=")[0], small)]
     kept = ["resolution=224" if word in LARGE else word for word in kept]
     kept += own_groups(settings, folder)
-    if "-m" in flags:
+    if {"-m", "--multirun"} & set(flags):
         kept.append("hydra/launcher=basic")  # in this process; tests/sweeping has the others
     if not any(word.startswith("run=") for word in kept) and not flags:
         kept.append(f"run=made/{next(_numbers)}")

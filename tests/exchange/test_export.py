@@ -12,15 +12,14 @@ from pg_transfer.export import FORMATS, export, finished
 from pg_transfer.exporting import whole
 from pg_transfer.model.checkpoint import safetensors_files
 from pg_transfer.model.checkpoint.safetensors_files import write_tensors
-from tests.faults.commands import call
+from tests.faults.commands import output_of
 
 
 @pytest.mark.slow
 def test_the_command_says_what_differs_by_how_much(run, tmp_path: Path) -> None:
     words = [str(run("lora")), "--to", "out", "--format", "huggingface", "--checkpoint", "best"]
-    done = call("-m pg_transfer.export", words, tmp_path)
-    assert done.code == 0, done.error
-    merged, written, last = done.out.splitlines()
+    told = output_of("-m pg_transfer.export", *words, folder=tmp_path)
+    merged, written, last = told.splitlines()
     assert merged.startswith("merged and unmerged adapters: logits differ by at most ")
     assert 0 < float(merged.split("at most ")[1].split(";")[0]) < 1e-4
     assert written.startswith("the model and what was written: logits differ by at most 0; ")

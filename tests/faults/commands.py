@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import runpy
 import sys
 import warnings
@@ -51,3 +52,11 @@ def call(program: str, arguments: Sequence[str], folder: Path) -> Ended:
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else 1
     return Ended(code, out.getvalue(), error.getvalue())
+
+
+def output_of(program: str, *words: str, folder: Path) -> str:
+    """What a program prints that comes to a good end, on a terminal of 120 columns."""
+    with patch.dict(os.environ, COLUMNS="120"):
+        ended = call(program, words, folder)
+    assert ended.code == 0, ended.error
+    return ended.out

@@ -20,7 +20,7 @@ from pg_transfer.sources.run_settings import CONFIG, read_run_settings
 from pg_transfer.task import Draw
 from pg_transfer.training.weights import LAST
 from tests import data_sets
-from tests.faults.commands import call
+from tests.faults.commands import output_of
 
 ROOT = Path(__file__).parents[2]
 TINY = ["model=tiny", "resolution=28", "trainer=cpu", "workers=0", "recipe.text_length=40"]
@@ -180,17 +180,9 @@ def test_a_resumed_mixture_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path, 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # a user may see them, and read on
-def test_trained_and_scored_from_the_command_line(
-    tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "120")
-
-    def command(program: str, *words: str) -> str:
-        ended = call(program, words, tmp_path)
-        assert ended.code == 0, ended.error
-        return ended.out
-
-    told = command("train.py", "task=mixture", f"mixture={data}", *TINY, *QUICK, "run=first")
+def test_trained_and_scored_from_the_command_line(tmp_path: Path, data: str) -> None:
+    words = ["task=mixture", f"mixture={data}", *TINY, *QUICK, "run=first"]
+    told = output_of("train.py", *words, folder=tmp_path)
     assert "75.0% of what is learnt: 2 examples" in told
     folder = tmp_path / "first"
     report = json.loads((folder / "report.json").read_text())
@@ -203,9 +195,8 @@ def test_trained_and_scored_from_the_command_line(
     assert read_run_settings(folder).task.components.rs.weight == 3
     assert "validate/rs/accuracy_presence" in (folder / "metrics.csv").read_text()
     (tmp_path / "textvqa").rename(tmp_path / "moved")
-    told = command(
-        "evaluate.py", "run=first", "split=textvqa/val", f"root={{textvqa: {tmp_path / 'moved'}}}"
-    )
+    words = ["run=first", "split=textvqa/val", f"root={{textvqa: {tmp_path / 'moved'}}}"]
+    told = output_of("evaluate.py", *words, folder=tmp_path)
     assert "textvqa/val has 8 examples" in told and "accuracy" in told
     assert (folder / CONFIG).is_file()
 

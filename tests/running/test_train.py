@@ -19,7 +19,7 @@ from PIL import Image
 from pg_transfer.running.assemble import assemble
 from pg_transfer.running.transfer import exported_form
 from pg_transfer.training.weights import LAST
-from tests.faults.commands import call
+from tests.faults.commands import call, output_of
 from tests.short_runs import composed
 
 ROOT = Path(__file__).parents[2]
@@ -164,15 +164,6 @@ def command(*words: str, folder: Path) -> str:
     return done.stdout
 
 
-def called(program: str, *words: str, folder: Path) -> str:
-    """The same without a process of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COLUMNS", "120")
-        ended = call(program, words, folder)
-    assert ended.code == 0, ended.error
-    return ended.out
-
-
 def test_a_wrong_setting_leaves_no_folder_behind(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     done = call("train.py", ["resolution=100"], tmp_path)
@@ -203,9 +194,11 @@ def test_the_first_run_really_learns(tmp_path: Path) -> None:
     with Image.open(picture) as grid:
         assert grid.size > (500, 500)
 
-    again = called("evaluate.py", "run=first", folder=tmp_path)
+    again = output_of("evaluate.py", "run=first", folder=tmp_path)
     saved = next((run / "answers").glob("test-step000896.jsonl"))
-    rescored = called("evaluate.py", "run=first", "split=test", f"answers={saved}", folder=tmp_path)
+    rescored = output_of(
+        "evaluate.py", "run=first", "split=test", f"answers={saved}", folder=tmp_path
+    )
     for metric in ("mIoU", "box_accuracy@0.5", "oIoU", "invalid"):
         assert table(printed, metric)[1:] == table(again, metric) == table(rescored, metric)
     rows = [json.loads(line) for line in saved.read_text().splitlines()]
@@ -216,7 +209,7 @@ def test_the_first_run_really_learns(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_three_real_images_are_learnt(sample_data: Path, tmp_path: Path) -> None:
     split = "refcoco/testB"
-    printed = called(
+    printed = output_of(
         "train.py", "task=refcoco", "model=tiny", "resolution=112", "run=first",
         f"task.root={sample_data / 'refcoco_sample'}", "micro_batch=7", "workers=0",
         f"splits={{train: {split}, validate: {split}, report: [{split}]}}",

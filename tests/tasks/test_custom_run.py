@@ -9,14 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.faults.commands import call
+from tests.faults.commands import call, output_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # a user may see them, and read on
-
-
-@pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "120")
 
 
 @pytest.mark.slow
@@ -29,25 +24,25 @@ def test_boxes_are_learnt_and_scored(tmp_path: Path) -> None:
         )  # fmt: skip
     (tmp_path / "my.jsonl").write_text("\n".join(map(json.dumps, rows)))
     (tmp_path / "new.jsonl").write_text("\n".join(map(json.dumps, rows[:3])))
-    done = call("train.py", [
-        "task=custom", "data=my.jsonl", "columns={image: img}", "box_format=xywh",
+    told = output_of(
+        "train.py", "task=custom", "data=my.jsonl", "columns={image: img}", "box_format=xywh",
         "holdout=25", "model=tiny", "resolution=28", "trainer=cpu", "workers=0", "run=first",
         "recipe.batch_size=6", "micro_batch=6", "recipe.epochs=120", "recipe.lr=3e-3",
         "recipe.text_length=16", "recipe.beta2=0.98", "validations=1",
-    ], tmp_path)  # fmt: skip
-    assert done.code == 0, done.error
-    assert "6 train, 2 validation" in done.out and "metric: box_ap (chosen" in done.out
+        folder=tmp_path,
+    )  # fmt: skip
+    assert "6 train, 2 validation" in told and "metric: box_ap (chosen" in told
     report = json.loads((tmp_path / "first" / "report.json").read_text())
     assert "box_AP" in json.dumps(report)
     answers = next((tmp_path / "first" / "answers").glob("validation-*.jsonl")).read_text()
     prompts = {json.loads(line)["prompt"] for line in answers.splitlines()}
     assert prompts == {"detect cat"}
 
-    again = call("evaluate.py", ["run=first", "root={test: new.jsonl}", "split=test"], tmp_path)
-    assert again.code == 0, again.error
-    assert "3 test" in again.out and "it is not known which of these images" in again.out
+    words = ["run=first", "root={test: new.jsonl}", "split=test"]
+    again = output_of("evaluate.py", *words, folder=tmp_path)
+    assert "3 test" in again and "it is not known which of these images" in again
     # The same box in every image is soon known by heart: one of one, three times.
-    assert re.search(r"f1@0\.5 +│ +100\.00", again.out), again.out
+    assert re.search(r"f1@0\.5 +│ +100\.00", again), again
 
 
 def test_what_cannot_be_is_one_line(tmp_path: Path) -> None:
@@ -72,13 +67,11 @@ def test_a_model_of_pairs_is_asked_about_pairs(tmp_path: Path) -> None:
         "recipe.text_length=16", "validations=1", "page=0", "pictured=0",
     ]  # fmt: skip
     for _ in range(2):  # it goes on as well
-        done = call("train.py", words, tmp_path)
-        assert done.code == 0, done.error
+        output_of("train.py", *words, folder=tmp_path)
     asked = ["pairs", "--prompt", "redder?", "--images", "0.png"]
     done = call("-m pg_transfer.predict", asked, tmp_path)
     assert (done.code, done.message) == (
         1, "0.png: a prompt about an image, and the model has learnt from 2 at a time: show it as "
         "many (--together of predict, rows with `images`, a list in the list from Python)",
     )  # fmt: skip
-    done = call("-m pg_transfer.predict", [*asked, "1.png", "--together"], tmp_path)
-    assert done.code == 0, done.error
+    output_of("-m pg_transfer.predict", *asked, "1.png", "--together", folder=tmp_path)

@@ -18,7 +18,7 @@ from pg_transfer.running.assemble import Run, assemble
 from pg_transfer.training.weights import BEST, LAST, learning, read_weights
 from tasks.shapes import SPLITS
 from tests import ready
-from tests.faults.commands import call
+from tests.faults.commands import output_of
 from tests.short_runs import composed
 
 ROOT = Path(__file__).parents[2]
@@ -211,15 +211,6 @@ def test_a_kill_in_the_middle_of_a_save_leaves_what_was_there(tmp_path: Path) ->
         assert len(list(folder.glob("*.part"))) == 1
 
 
-def command(program: str, *words: str, folder: Path) -> str:
-    """What a program of ours prints."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COLUMNS", "120")
-        ended = call(program, words, folder)
-    assert ended.code == 0, ended.error
-    return ended.out
-
-
 TRAIN = [
     "train.py", "resolution=28", "recipe={lr: 1.5e-3, weight_decay: 0.0}",
     "recipe.epochs=0.01", "recipe.batch_size=16", "recipe.label_smoothing=0", "recipe.dropout=0",
@@ -232,7 +223,7 @@ TRAIN = [
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A full run, whose weights others stand on."""
     folder = tmp_path_factory.mktemp("bases")
-    command(*TRAIN, "run=base", folder=folder)
+    output_of(*TRAIN, "run=base", folder=folder)
     return folder / "base"
 
 
@@ -245,7 +236,7 @@ def test_a_run_is_scored_from_its_folder_wherever_that_is(
     if tuning == "qlora":
         pytest.importorskip("bitsandbytes")
     shutil.copytree(base, tmp_path / "base")
-    printed = command(
+    printed = output_of(
         *TRAIN, "model.weights=base", f"tuning={tuning}", "run=adapted", folder=tmp_path
     )
     assert re.search(r"language +│ adapted +│ +\d{3},\d{3} │ +\d{3},\d{3} │ 0\.0045", printed)
@@ -255,9 +246,9 @@ def test_a_run_is_scored_from_its_folder_wherever_that_is(
     (tmp_path / "moved" / answers).unlink()
     away = tmp_path / "away"
     away.mkdir()
-    command("evaluate.py", "run=../moved", folder=away)
+    output_of("evaluate.py", "run=../moved", folder=away)
     assert (tmp_path / "moved" / answers).read_text() == first
     (tmp_path / "base").rename(tmp_path / "elsewhere")
     (tmp_path / "moved" / answers).unlink()
-    command("evaluate.py", "run=moved", "weights=elsewhere", folder=tmp_path)
+    output_of("evaluate.py", "run=moved", "weights=elsewhere", folder=tmp_path)
     assert (tmp_path / "moved" / answers).read_text() == first
