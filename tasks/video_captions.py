@@ -45,7 +45,8 @@ class MSRVTT(VideoCaptions):
         "splits) and the videos are MSR-VTT's; put these into a folder videos there."
     )
     _joined = ("MSRVTT_data.json", "videodatainfo_2017.json")
-    _parts: ClassVar = {"train": "train", "val": "validate", "test": "test"}
+    _parts: ClassVar = {"train": "train", "validate": "val", "val": "val", "test": "test"}
+    """What the files call the splits: that of 2017 has `val` where the others have `validate`."""
 
     def questions_of_all(self, split: str) -> Iterator[Question]:
         """The videos of `split`, in the order of the file."""
@@ -57,9 +58,14 @@ class MSRVTT(VideoCaptions):
         videos = (
             video | {"captions": captions[str(video.get("video_id"))]}
             for video in each_record(path, "videos")
-            if video.get("split") == self._parts[split]
+            if self._parts.get(str(video.get("split")), split) == split
         )
-        return read_questions(path, videos, _of_video("video_id", "captions"), id_field="video_id")
+        return read_questions(path, videos, self._question, id_field="video_id")
+
+    def _question(self, record: Mapping[str, Any]) -> Question:
+        if field(record, "split", str) not in self._parts:
+            raise ValueError(f"its split is {record['split']!r}, none of {', '.join(self._parts)}")
+        return _of_video("video_id", "captions")(record)
 
 
 class VATEX(VideoCaptions):

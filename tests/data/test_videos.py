@@ -54,6 +54,21 @@ def test_of_a_segment_frames_are_seen_between_its_times(
         seen(path, segment=(1.8, 2.0))
 
 
+def test_of_a_segment_at_the_very_end_the_last_frame_is_seen(tmp_path: Path) -> None:
+    """ActivityNet Captions has scores of segments that begin in a video's last second."""
+    path = write_video(tmp_path / "a.mp4", frames=40, rate=25)
+    # The last frame, 39, comes at 1.56 s, and stays until the end that the annotations know.
+    assert seen(path, segment=(1.8, 2.0), duration=2.0) == [39]
+    assert seen(path, segment=(1.5, 2.0), duration=2.0) == [38]
+    for segment, duration in (((2.0, 2.1), 2.0), ((1.8, 2.7), 2.7)):  # behind it; the file is short
+        with pytest.raises(ValueError, match=r"is behind its last frame, at 1.56 s"):
+            seen(path, segment=segment, duration=duration)
+    folder = frame_folder(tmp_path / "b", ["1.png", "2.png", "3.png"])
+    assert seen(folder, segment=(8.0, 8.9), duration=9.0) == [2]  # of 0, 3 and 6 s
+    with pytest.raises(ValueError, match=r"is behind its last frame, at 6.00 s"):
+        seen(folder, segment=(9.0, 9.1), duration=9.0)
+
+
 def test_in_training_the_first_frame_is_any_that_leaves_room(tmp_path: Path) -> None:
     clip = Video(write_video(tmp_path / "a.mp4", frames=16), 4, 3)
     chosen = [numbers(clip.frames(Draw(0, "a", epoch))) for epoch in range(30)]

@@ -67,6 +67,18 @@ def test_msrvtt_may_be_in_one_file(tmp_path: Path) -> None:
     assert {split: list(task.examples(split)) for split in MSRVTT.splits} == expected
 
 
+def test_the_file_of_2017_calls_a_split_otherwise(tmp_path: Path) -> None:
+    path = data_sets.msrvtt(tmp_path) / "train_val_videodatainfo.json"
+    content = json.loads(path.read_text())
+    for video in content["videos"]:
+        video["split"] = {"train": "train", "validate": "val"}[video["split"]]
+    path.unlink()
+    data_sets.write_json(tmp_path / "videodatainfo_2017.json", content)
+    task = task_of(MSRVTT, tmp_path)
+    assert [one.id for one in task.examples("train")] == ["video0", "video1"]
+    assert [one.id for one in task.examples("val")] == ["video2", "video3"]
+
+
 def test_a_video_of_vatex_has_its_english_captions(tmp_path: Path) -> None:
     task = task_of(VATEX, data_sets.vatex(tmp_path))
     first, _ = task.examples("val")
@@ -162,6 +174,9 @@ def break_video(content: Any, **fields: Any) -> None:
         (MSRVTT, "test_videodatainfo.json",
          lambda content: content["videos"].append(content["videos"][0]),
          r"video_id 'video4': it comes twice"),
+        (MSRVTT, "test_videodatainfo.json",
+         lambda content: content["videos"][0].update(split="public"),
+         r"video_id 'video4': its split is 'public', none of train, validate, val, test"),
         (VATEX, "vatex_public_test_english_v1.1.json", lambda content: content[0].pop("enCap"),
          r"v1.1.json, videoID 'Ptf_2VRj-V2_000120_000130': it has no 'enCap'"),
         (VATEX, "vatex_public_test_english_v1.1.json", lambda content: content[0].pop("videoID"),

@@ -22,6 +22,9 @@ from pg_transfer.task import Clip, Draw
 
 FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
 
+MOST_WITHOUT_FRAMES = 1.0
+"""Seconds that a whole file may last beyond its last frame: sound often outlasts the picture."""
+
 _NUMBER = re.compile(r"(\d+)$")
 
 
@@ -58,20 +61,26 @@ class Video(Clip):
         files = _frame_files(self.path)
         if self.segment is not None and self.duration is None:
             raise ValueError(f"{self.path}: nothing says how long the video is that it is of")
-        seconds = [(self.duration or 0) * place / len(files) for place in range(len(files))]
-        for place in self._chosen(seconds, draw):
+        end = self.duration or 0
+        seconds = [end * place / len(files) for place in range(len(files))]
+        for place in self._chosen(seconds, end, draw):
             yield open_image(files[place])
 
     def _frames_of_file(self, draw: Draw | None) -> Iterator[np.ndarray]:
         timeline = read_timeline(self.path)
-        yield from decoded(self.path, timeline, self._chosen(timeline.seconds, draw))
+        end = last = timeline.seconds[-1]
+        if self.duration is not None and self.duration <= last + MOST_WITHOUT_FRAMES:
+            end = self.duration
+        yield from decoded(self.path, timeline, self._chosen(timeline.seconds, end, draw))
 
-    def _chosen(self, seconds: Sequence[float], draw: Draw | None) -> range:
-        """The places of the frames that are seen."""
+    def _chosen(self, seconds: Sequence[float], shown_until: float, draw: Draw | None) -> range:
+        """The places of the frames that are seen, of which the last one stays until the end."""
         first, stop = 0, len(seconds)
         if self.segment is not None:
             begin, end = self.segment
             first = bisect_left(seconds, begin)
+            if first == stop and begin < shown_until:
+                first -= 1
             if first == stop:
                 raise ValueError(
                     f"{self.path}: the segment from {begin:g} to {end:g} s is behind its last "
