@@ -345,6 +345,17 @@ def test_a_segment_of_a_folder_needs_its_duration(tmp_path: Path) -> None:
 def test_without_the_decoder_it_is_said_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(video_files, "find_spec", lambda _: None)
+    monkeypatch.setattr(video_files, "decoder_version", lambda: None)
     with pytest.raises(ImportError, match=r"pip install 'pg_transfer\[video\]'"):
+        seen(tmp_path / "a.mp4")
+
+
+def test_a_decoder_that_would_end_the_process_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video_files, "decoder_version", lambda: "17.0.1")
+    with pytest.raises(ImportError, match=r"which is here as 17\.0\.1, older than 17\.1: pip"):
+        seen(tmp_path / "a.mp4")
+    monkeypatch.setattr(video_files, "decoder_version", lambda: "17.1.0rc1")
+    with pytest.raises(FileNotFoundError):
         seen(tmp_path / "a.mp4")

@@ -150,7 +150,7 @@ def test_folders_of_frames_need_no_decoder(tmp_path: Path, monkeypatch: pytest.M
         for number in range(3):
             Image.new("RGB", (8, 8)).save(folder / f"{number}.png")
         path.unlink()
-    monkeypatch.setattr(video_files, "find_spec", lambda _: None)
+    monkeypatch.setattr(video_files, "decoder_version", lambda: None)
     example = task_of(MSRVTTQuestions, tmp_path).examples("val")[0]
     assert example.images == (tmp_path / "videos/video2",)
     assert example.seen == 16

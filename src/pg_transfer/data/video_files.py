@@ -8,7 +8,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +25,9 @@ SUFFIXES = (".mp4", ".webm", ".mkv", ".avi", ".mov", ".m4v", ".mpg", ".mpeg", ".
 
 # What ffmpeg may take a file for: nothing that, like a playlist, names other files or addresses.
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,flv,mpegvideo,h264,hevc,m4v,asf"
+
+OLDEST = (17, 1)
+"""Of PyAV. With those before, ffmpeg ends the whole process on files of MPEG program streams."""
 
 UNTIMED = {"avi", "mpeg", "mpegvideo", "h264", "hevc", "m4v"}
 """Formats that do not say when a frame is shown: only decoding tells their order."""
@@ -69,11 +73,22 @@ class Timeline(NamedTuple):
 
 def require_decoder() -> None:
     """Raises ImportError unless video files can be decoded."""
-    if find_spec("av") is None:
+    found = decoder_version()
+    if found is None or tuple(map(int, found.split(".")[:2])) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        there = "is not installed" if found is None else f"is here as {found}, older than {oldest}"
         raise ImportError(
-            "video files are decoded by PyAV, which is not installed: "
-            "pip install 'pg_transfer[video]'"
+            f"video files are decoded by PyAV, which {there}: pip install 'pg_transfer[video]'"
         )
+
+
+@cache
+def decoder_version() -> str | None:
+    """The version of PyAV; None if it is not installed."""
+    try:
+        return version("av")
+    except PackageNotFoundError:
+        return None
 
 
 def read_timeline(path: Path) -> Timeline:
