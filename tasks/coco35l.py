@@ -213,7 +213,7 @@ class Translation(NamedTuple):
 def read_translations(path: Path) -> tuple[Sequence[int], dict[str, Gathered]]:
     """The numbers of the images of a file, and in each language the captions of each of them.
 
-    Empty captions are left out.
+    Empty ones are among them, as in the paper's data.
 
     Raises:
         ValueError: a record cannot be, comes twice, or an image has no caption in a language.
@@ -236,8 +236,7 @@ def read_translations(path: Path) -> tuple[Sequence[int], dict[str, Gathered]]:
             raise fault(path, name, "it comes twice")
         those[row] |= bit
         for language, text in made.captions.items():
-            if text.strip():
-                captions[language].append(row, text)
+            captions[language].append(row, text)
     numbers = array("q", rows)
     for language, those in captions.items():
         row = those.first_empty(len(numbers))
@@ -285,8 +284,7 @@ def _description(record: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
     field(record, "image/key", str)
     captions = {}
     for language in LANGUAGES[XM3600]:
-        texts = texts_of(field(record, language, dict), "caption")
-        captions[language] = [text for text in texts if text.strip()]
-        if not captions[language]:
+        captions[language] = texts_of(field(record, language, dict), "caption")
+        if not any(text.strip() for text in captions[language]):
             raise ValueError(f"it has no caption in {language}")
     return captions

@@ -195,8 +195,9 @@ class Mixture(Task):
         }
 
     def component(self, example: Example) -> str:
-        """The name of the task that the example is of."""
-        return example.reference.component
+        """The name of the task that the example is of, and behind it what that calls it."""
+        task, own = self._own(example)
+        return "/".join(filter(None, (example.reference.component, task.component(own))))
 
     def kind(self, example: Example) -> str:
         """Its own task's; of several tasks together, that task."""

@@ -96,5 +96,6 @@ def _question(image: Mapping[str, Any], *, has_captions: bool) -> Question:
         id=field(image, "image_id", str),
         image=names[0],
         prefix=PREFIX,
-        suffixes=captions_of(captions) if has_captions else (),
+        # Where nothing stands there is no caption in the paper's data either.
+        suffixes=captions_of(list(filter(None, captions))) if has_captions else (),
     )

@@ -32,7 +32,7 @@ POPE = {f"pope/{name}": f"coco_pope_{name}.json" for name in ("random", "popular
 POPE_IMAGES = "val2014"
 POPE_FOLDERS = ("", "output/coco")
 OF_POPE = "pope"
-"""The `Example.reference` of its questions."""
+"""The `Example.reference` of its questions, and their component."""
 
 SIZES = {
     "train": 443_757, "val": 214_354, "train+val": 658_111, "test": 447_793,
@@ -46,10 +46,6 @@ FETCH = (
 )
 FETCH_POPE = (
     f"{', '.join(POPE.values())} are in the folder output/coco of https://github.com/RUCAIBox/POPE."
-)
-RESIZED = (
-    "POPE's images are resized as VQAv2's are in this run; the paper's configuration of POPE has "
-    "antialias.evaluate=false"
 )
 
 
@@ -100,8 +96,7 @@ class VQAv2(CocoQuestionTask):
         texts = [answer.text for answer in answers]
         types = [answer.example.reference for answer in answers]
         if set(types) == {OF_POPE}:
-            scores = score_pope(texts, [answer.example.suffixes[0] for answer in answers])
-            return scores._replace(remarks=[RESIZED])
+            return score_pope(texts, [answer.example.suffixes[0] for answer in answers])
         return score_vqa(texts, [answer.example.suffixes for answer in answers], types)
 
     def submission(self, answers: Sequence[Answer]) -> list[dict[str, Any]] | None:
@@ -111,6 +106,10 @@ class VQAv2(CocoQuestionTask):
         return [
             {"question_id": int(answer.example.id), "answer": answer.text} for answer in answers
         ]
+
+    def component(self, example: Example) -> str:
+        """`pope` for its questions, whose images are shrunk otherwise than VQAv2's."""
+        return OF_POPE if example.reference == OF_POPE else ""
 
     def kind(self, example: Example) -> str:
         """The type of the answers of people."""

@@ -17,14 +17,20 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pg_transfer.model.config import SIZES
 from pg_transfer.running.settings import (
+    read_antialias,
+    read_component_antialias,
     refuse_foreign_codec,
     register_resolvers,
     remark_on_precision,
 )
 from pg_transfer.segmentation.codec import load_codec
 from pg_transfer.task import Task
+from pg_transfer.text.tokenizer import load_tokenizer
+from pg_transfer.training.reader import Antialias, Reader
 from pg_transfer.training.recipe import read_recipe
 from tasks.coco35l import COCO35L
+from tasks.vqav2 import VQAv2
+from tests import data_sets
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -202,6 +208,19 @@ def test_procedures_are_the_published_ones(task: str) -> None:
         # What guides a tuning run is what it reports, and is not learnt from.
         assert final_split or list(config.splits.report) == [config.splits.validate]
     assert composed(f"task={task}").final_split is True
+
+
+def test_pope_is_shrunk_otherwise_than_the_task_that_it_is_scored_with(tmp_path: Path) -> None:
+    # big_vision configs/proj/paligemma/transfers/pope.py: resize without antialias
+    config = composed("task=vqav2")
+    reader = Reader(
+        task=VQAv2(data_sets.vqav2(tmp_path)), tokenizer=load_tokenizer("builtin"), resolution=28,
+        text_length=8, antialias=read_antialias(config),
+        antialias_of=read_component_antialias(config),
+    )  # fmt: skip
+    for split, flag in (("val", True), ("pope/random", False), ("test", True)):
+        (example, *_) = reader.task.examples(split)
+        assert reader.flags(example) == Antialias(train=flag, evaluate=flag)
 
 
 def test_settings_say_what_a_task_asks() -> None:

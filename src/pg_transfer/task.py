@@ -317,7 +317,10 @@ class Task(ABC):
         return self.formulas
 
     def component(self, example: Example) -> str:
-        """Which of several tasks an example is of, in one that mixes them; otherwise empty."""
+        """Which of several benchmarks an example is of, in a task of more than one.
+
+        Empty for the task's own: for all examples, unless a task says so.
+        """
         return ""
 
     def kind(self, example: Example) -> str:

@@ -145,6 +145,15 @@ def test_images_are_shrunk_as_their_task_has_it(tmp_path: Path, data: str) -> No
     assert (small[True] != small[False]).any()
 
 
+def test_what_is_shrunk_otherwise_within_a_task_is_so_in_a_mixture(tmp_path: Path) -> None:
+    data_sets.vqav2(tmp_path / "vqav2")
+    data_sets.textvqa(tmp_path / "textvqa")
+    data = f"{{textvqa: {{root: {tmp_path}/textvqa, weight: 1}}, seen: {{task: vqav2, weight: 1, "
+    reader = run_in(tmp_path / "run", f"{data} root: {tmp_path}/vqav2}}}}").data.reader
+    for split, flag in (("textvqa/val", True), ("seen/val", True), ("seen/pope/random", False)):
+        assert reader.flags(reader.task.examples(split)[0]).evaluate is flag
+
+
 class Crash(Callback):
     """Ends the run in the middle of an update."""
 

@@ -184,13 +184,13 @@ def test_captions_that_come_twice_or_lack_are_named(root: Path) -> None:
         COCO35L(root).examples("train")
 
 
-def test_empty_captions_are_left_out(root: Path) -> None:
+def test_empty_captions_count_as_in_the_papers_data(root: Path) -> None:
     path = root / "coco_mt_train.jsonl"
-    edited(path, lambda those: of(those, "1_1", "te").update(translation_tokenized=" "))
-    assert COCO35L(root).examples("train/te")[1].suffixes == ("te dog 1 2 .",)
-    edited(path, lambda those: of(those, "1_2", "te").update(translation_tokenized=""))
-    with pytest.raises(ValueError, match="no caption in te"):
-        COCO35L(root).examples("train/te")
+    edited(path, lambda those: of(those, "1_1", "te").update(translation_tokenized=""))
+    assert COCO35L(root).examples("train/te")[1].suffixes == ("", "te dog 1 2 .")
+    path = root / "xm3600" / "captions.jsonl"
+    edited(path, lambda those: those[1].update(th={"caption": ["", "a"]}))
+    assert COCO35L(root).examples("xm3600/th")[1].suffixes == ("", "a")
 
 
 def test_the_check_tells_of_all_records_at_fault(root: Path) -> None:

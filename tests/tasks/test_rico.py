@@ -117,7 +117,8 @@ def test_a_widget_is_an_example_with_a_box_of_its_own(data: Path) -> None:
     task = WidgetCaptions(data / "widgetcap")
     back, search, menu = task.examples("train")
     assert [one.id for one in (back, search, menu)] == ["100_0.0", "10533_0.1.0", "100_0.1.0"]
-    assert (back.prefix, back.suffixes) == ("caption en", ("go back", "back", "return"))
+    # An empty caption is one of those that are learnt and scored against, as for the paper.
+    assert (back.prefix, back.suffixes) == ("caption en", ("go back", "back", "", "return"))
     image = data / "rico" / "combined" / "100.jpg"
     assert back.image == Widget(image, (0, 84, 196, 280))
     assert menu.image == Widget(image, (720, 1280, 1440, 1920))

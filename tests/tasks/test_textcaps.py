@@ -84,6 +84,15 @@ def test_an_image_has_all_its_captions(root: Path) -> None:
     assert [one.id for one in task.examples("train+val")] == ["011e7e629fb9ae7b", stop.id, book.id]
 
 
+def test_where_nothing_stands_is_no_caption(root: Path) -> None:
+    content = published("val")
+    first, *others = [one for one in content["data"] if one["image_id"] == "01d8b2d7f2a4b0a5"]
+    first["caption_str"] = ""
+    write(root, "val", content)
+    captions = tuple(one["caption_str"] for one in others)
+    assert TextCaps(root).examples("val")[0].suffixes == captions
+
+
 def test_what_is_learnt_is_in_lower_case_as_tensorflow_has_it(root: Path) -> None:
     task = TextCaps(root)
     (example,) = task.examples("train")

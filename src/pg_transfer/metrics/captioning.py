@@ -40,12 +40,11 @@ class CaptionTask(QuestionTask):
 
 
 def captions_of(texts: Sequence[str]) -> tuple[str, ...]:
-    """Those that people wrote of one image, but for such as are empty.
+    """All that people wrote of one image, empty ones included: the paper's data has them, too.
 
     Raises:
-        ValueError: none is left.
+        ValueError: none says anything.
     """
-    captions = tuple(text for text in texts if text.strip())
-    if not captions:
+    if not any(text.strip() for text in texts):
         raise ValueError("it has no caption that says anything")
-    return captions
+    return tuple(texts)

@@ -48,7 +48,14 @@ def with_components(config: DictConfig) -> DictConfig:
         }
         for name, one in composed.items()
     }
-    mixed.antialias_of = {name: one["antialias"] for name, one in composed.items()}
+    mixed.antialias_of = {
+        **{name: one["antialias"] for name, one in composed.items()},
+        **{
+            f"{name}/{part}": flags
+            for name, one in composed.items()
+            for part, flags in one["antialias_of"].items()
+        },
+    }
     for line in ("report", "optional"):
         if config.splits[line] is None:
             mixed.splits[line] = [
@@ -171,7 +178,7 @@ def _composed(name: str, settings: dict[str, Any], config: DictConfig) -> dict[s
     for line in ("train", "validate"):
         if not isinstance(value := looked_up["splits"][line], str):
             raise ValueError(f"mixture.{name}.splits.{line}={value} is no name of a split")
-    return looked_up | {"beams": one.beams}
+    return looked_up | {"beams": one.beams, "antialias_of": one.get("antialias_of") or {}}
 
 
 def _looked_up(config: DictConfig, key: str) -> Any:

@@ -241,8 +241,8 @@ def read_antialias(config: DictConfig) -> Antialias:
 
 
 def read_component_antialias(config: DictConfig) -> dict[str, Antialias]:
-    """Those of the tasks in a mixture, by name."""
-    # Runs of earlier versions, and tasks that mix nothing, have none.
+    """Those of the tasks in a mixture, or of a benchmark beside a task's own, by name."""
+    # Runs of earlier versions, and most tasks, have none.
     given = config.get("antialias_of") or {}
     return {
         str(name): Antialias(train=flags.train, evaluate=flags.evaluate)

@@ -47,7 +47,7 @@ class Reader:
         resolution: image side in pixels.
         text_length: text tokens fed to the model.
         antialias: in the resize; each transfer has its own settings.
-        antialias_of: those of the components of a mixture, by name.
+        antialias_of: those of components of the task that have their own, by name.
         prepared: for either value of that flag where image files are kept once they are resized;
             empty to decode them every time.
         skips: an image that cannot be read is left out and told of; otherwise it is an error.
