@@ -154,10 +154,11 @@ def test_refuses_what_eight_bits_cannot_show(tmp_path):
 
 
 def test_sixteen_bits_that_pillow_opens_as_more(tmp_path):
-    deep = Image.fromarray(np.array([[0x0000, 0x1234, 0xFFFF]], np.uint16))
+    deep = np.array([[0x0000, 0x1234, 0xFFFF]], np.uint16)
+    (tmp_path / "deep.pgm").write_bytes(b"P5 3 1 65535\n" + deep.astype(">u2").tobytes())
+    saved(tmp_path, Image.fromarray(deep), "deep.tiff")
     for name in ("deep.pgm", "deep.tiff"):
-        pixels = open_image(saved(tmp_path, deep, name))
-        np.testing.assert_array_equal(pixels[:, :, 0], [[0x00, 0x12, 0xFF]])
+        np.testing.assert_array_equal(open_image(tmp_path / name)[:, :, 0], [[0x00, 0x12, 0xFF]])
 
 
 def test_ignores_the_cameras_orientation(tmp_path):
