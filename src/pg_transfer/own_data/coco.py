@@ -165,7 +165,7 @@ def _object_row(
             "box_format": "xywh",
             "labels": labels,
             "masks": [one.get("segmentation") for one in objects],
-            "crowd": [bool(one.get("iscrowd")) for one in objects],
+            "crowd": [one.get("iscrowd") for one in objects],
         },
         drops_thin=True,  # COCO's instances_train2017.json has two such boxes
     )

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from pg_transfer.data.release import missing_images, tried
 from pg_transfer.data.video_files import require_decoder
+from pg_transfer.own_data.box_formats import require_form
 from pg_transfer.own_data.columns import OTHER_NAMES
 from pg_transfer.own_data.conversations import ROLE, conversation_column, unrolled
 from pg_transfer.own_data.held_out import Shown, hold_out
 from pg_transfer.own_data.image_files import require_files
 from pg_transfer.own_data.maker import Kind, Maker, Wishes
-from pg_transfer.own_data.objects import require_form
 from pg_transfer.own_data.rows import Row, Source
 from pg_transfer.own_data.scoring import Seen, choose_metric, require_metric
 from pg_transfer.own_data.written_boxes import all_or_none
