@@ -140,6 +140,17 @@ def test_tar_shards(folder: Path, records: list) -> None:
     assert not (folder.parent.parent / "0.png").exists()
 
 
+def test_hidden_files_in_shards_are_of_no_row(folder: Path) -> None:
+    with tarfile.open(folder / "a.tar", "w") as file:
+        for number in range(4):
+            for name in (f"{number}.png", f"._{number}.png"):  # as macOS packs them
+                file.add(folder / "images" / f"{number}.png", f"a/{name}")
+            file.addfile(tarfile.TarInfo(f"a/._{number}.json"))
+    task = Custom(folder / "a.tar", prefix="caption en", suffix="a picture")
+    ids = [one.id for split in task.data.splits.values() for one in split]
+    assert sorted(ids) == ["a/0", "a/1", "a/2", "a/3"]
+
+
 def test_captions_in_shards(folder: Path) -> None:
     with tarfile.open(folder / "a.tar", "w") as file:
         for number in range(4):
@@ -182,6 +193,29 @@ def test_data_sets_of_the_library(
     monkeypatch.setattr(datasets, "load_dataset", lambda *a, **k: asked.append((a, k)) or found)
     check(Custom("some/reds:all@main", columns={"image": "img"}), "the data set some/reds")
     assert asked == [(("some/reds", "all"), {"revision": "main"})]
+
+
+@pytest.mark.parametrize("is_list", [False, True])
+def test_rows_of_a_data_set_without_an_image_are_named(folder: Path, is_list: bool) -> None:
+    datasets = pytest.importorskip("datasets")
+    names: list[Any] = [str(folder / "images" / f"{number}.png") for number in range(3)]
+    names[1] = None
+    column, feature = "image", datasets.Image()
+    if is_list:
+        column, feature = "images", datasets.List(datasets.Image())
+        names = [name and [name] for name in names]
+    rows = {column: names, "prefix": ["it?"] * 3, "suffix": ["red"] * 3}
+    made = datasets.Dataset.from_dict(rows).cast_column(column, feature)
+    made.to_parquet(str(folder / "a.parquet"))
+    missing = "`images` is None, not a list" if is_list else "the image is missing"
+    with pytest.raises(ValueError, match=rf"a\.parquet, row 2: {missing}"):
+        Custom(folder / "a.parquet")
+    if is_list:
+        names[1] = [None]
+        made = datasets.Dataset.from_dict(rows).cast_column(column, feature)
+        made.to_parquet(str(folder / "a.parquet"))
+        with pytest.raises(ValueError, match=r"a\.parquet, row 2: the image is missing"):
+            Custom(folder / "a.parquet")
 
 
 def test_objects_of_a_data_set(folder: Path) -> None:
