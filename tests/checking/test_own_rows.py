@@ -135,3 +135,15 @@ def test_all_faults_are_told_of_other_files(tmp_path: Path, form: str) -> None:
     start = f"{name}/" if form == "yolo" else f"{name}, "
     told = [one.removeprefix(start).partition(":")[0] for one in report["broken"]]
     assert told == places
+
+
+def test_the_page_of_labels_shows_boxes_in_the_first_of_several_images(tmp_path: Path) -> None:
+    rows = own(tmp_path, 4)
+    for row in rows:
+        del row["prefix"], row["suffix"]
+        row |= {"images": [row.pop("image"), "0.png"], "boxes": [[1, 1, 9, 9]], "labels": ["cat"]}
+    write_lines(tmp_path, rows)
+    code, printed, _ = checked(tmp_path, *ON_LINES, "box_format=xyxy")
+    assert code == 0, printed
+    page = (tmp_path / "checks" / "labels-train.html").read_text()
+    assert page.count('"outlined": true') == 2
