@@ -196,8 +196,11 @@ def test_data_sets_of_the_library(
 
 
 @pytest.mark.parametrize("is_list", [False, True])
-def test_rows_of_a_data_set_without_an_image_are_named(folder: Path, is_list: bool) -> None:
+def test_rows_of_a_data_set_without_an_image_are_named(
+    folder: Path, is_list: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(folder / "cache"))
     names: list[Any] = [str(folder / "images" / f"{number}.png") for number in range(3)]
     names[1] = None
     column, feature = "image", datasets.Image()

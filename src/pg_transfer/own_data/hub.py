@@ -132,17 +132,18 @@ def _dataset(kind: str, found: Any, folder: Path, split: str | None, name: str) 
         cells = found.select_columns([*images, *several]).with_format("arrow")
         for number, values in enumerate(_spelled(rest)):
             shown = cells[number] if cells.column_names else {}  # looked at without being read
+            place = f"{where} {number + 1}"
             stored: dict[str, Any] = {}
             for column in images:
                 if _is_there(shown[column][0]):
-                    stored[column] = ImageInDataset(found, column, number)
+                    stored[column] = ImageInDataset(found, column, number, place)
             for column in several:
                 if (those := shown[column][0]).is_valid:
                     stored[column] = [
-                        ImageInDataset(found, column, number, place) if _is_there(one) else None
-                        for place, one in enumerate(those)
+                        ImageInDataset(found, column, number, place, n) if _is_there(one) else None
+                        for n, one in enumerate(those)
                     ]
-            yield Row(f"{where} {number + 1}", folder, split, values | stored)
+            yield Row(place, folder, split, values | stored)
 
     return Source(kind, tuple(found.column_names), rows)
 
