@@ -39,7 +39,7 @@ REQUESTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("stem", ["x" * 250, "猫" * 83])
+@pytest.mark.parametrize("stem", ["x" * 250, "猫" * 83], ids=["x", "cat"])
 def test_images_of_the_longest_names_are_drawn(stem: str, tmp_path: Path) -> None:
     request = Request((Path(f"{stem}.jpg"),), "detect cat")
     with AnswersFile(tmp_path, {}) as file:
