@@ -100,7 +100,7 @@ class Mixture(Task):
                 found[f"{name}/{split}"] = why
                 for joined in (TRAIN, VALIDATE):
                     if one.splits[joined] == split:
-                        found[joined] = f"it has {name}/{split}. {why}"
+                        found[joined] = f"it has {name}/{split}: {why}"
         return found
 
     @property

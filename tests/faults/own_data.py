@@ -165,6 +165,19 @@ OWN_DATA = [
         "my.jsonl, line 3: object 1: its mask has not one pixel in its box",
     ),
     Fault(
+        "a metric that does not fit the answers",
+        own(),
+        (*ON_LINES, "metric=vqa"),
+        "the split 'validation' cannot be scored: metric=vqa compares with the answers of several "
+        "people, and example '4' has one suffix only; metric=exact compares with it",
+    ),
+    Fault(
+        "images to validate on without a box",
+        own(boxes=[[1, 1, 30, 30]], labels=["cat"]),
+        (*ON_LINES, "box_format=xyxy", "metric=box_ap"),
+        "the split 'validation' cannot be scored: there is not one box to be found in its images",
+    ),
+    Fault(
         "a label of YOLO that is none",
         yolo("0 0.5 0.5 0.25"),
         ("task=custom", "data=."),
