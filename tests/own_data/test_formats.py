@@ -111,6 +111,32 @@ def test_what_a_file_is_given_as_goes_before_what_its_rows_say(folder: Path, rec
     assert len(splits["train"]) + len(splits["validation"]) == 9
 
 
+def test_files_that_tell_no_split_beside_some_that_do_are_named(
+    folder: Path, records: list
+) -> None:
+    unsaid = [{key: row[key] for key in row.keys() - {"split"}} for row in records]
+    for name, rows in {"all": unsaid, "train-0": unsaid[:6], "val-0": unsaid[6:]}.items():
+        (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(
+        ValueError, match=r"all\.jsonl, line 1: nothing says .*train-0\.jsonl, line"
+    ):
+        Custom(folder)
+    task = Custom({"train": folder / "all.jsonl", "val": folder / "val-0.jsonl"})
+    assert [len(task.examples(split)) for split in ("train", "val")] == [12, 6]
+
+
+@pytest.mark.parametrize("name", ["annotations.json", "rows.csv"])
+def test_a_folder_of_one_file_and_a_hidden_one(folder: Path, records: list, name: str) -> None:
+    if name.endswith(".json"):
+        (folder / name).write_text(json.dumps(records))  # which COCO's may be called, too
+    else:
+        table = [list(records[0]), *(row.values() for row in records)]
+        with (folder / name).open("w", newline="") as file:
+            csv.writer(file).writerows(table)
+    (folder / f"._{name}").write_bytes(b"\0\5\x16\7\xff")  # as macOS writes it to disks of others
+    check(Custom(folder), "a JSON list" if name.endswith(".json") else "comma-separated values")
+
+
 def test_a_folder_of_images_and_their_table(folder: Path, records: list) -> None:
     rows = [
         {"file_name": row["image"].removeprefix("images/"), "question": "how red?",

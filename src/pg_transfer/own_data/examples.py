@@ -111,7 +111,9 @@ def _rows(
     splits: dict[str, list[Example]] = defaultdict(list)
     shown: dict[tuple[str, str], Shown] = {}
     left_out: list[str] = []
+    first: dict[bool, str] = {}
     for number, row in enumerate(source.rows()):
+        first.setdefault(maker.says_split(row), row.place)
         made = tried(_row, maker, row, number, shown)
         if made is None:
             continue
@@ -126,6 +128,12 @@ def _rows(
         maker.remarks.append(
             f"note: {len(left_out):,} rows are left out: their boxes or masks need the size of an "
             f"image that is missing ({'; '.join(left_out[:NAMED])}{more})"
+        )
+    if len(first) == 2:
+        raise ValueError(
+            f"{first[False]}: nothing says which split it is of, as names of files do elsewhere "
+            f"({first[True]}). Take its file away, or say which are meant: data={{train: ..., "
+            f"validation: ...}}"
         )
     if not splits:
         raise ValueError("not one row is left to make an example of")

@@ -208,6 +208,10 @@ class Maker:
     def _get(self, values: Mapping[str, Any], role: str) -> Any:
         return roles.value(values, self.names[role]) if role in self.names else None
 
+    def says_split(self, row: Row) -> bool:
+        """Whether anything does: the user, the name of the file, or a column."""
+        return row.split is not None or "split" in self.names
+
     def _split(self, row: Row) -> str:
         if row.is_named or "split" not in self.names:
             return row.split or TRAIN[0]
