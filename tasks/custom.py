@@ -128,7 +128,7 @@ class Custom(Task):
             ValueError: a file of a mask is none, or has no pixel in its box.
         """
         scene = example.reference
-        if scene is None or example.suffixes:  # boxes in the user's own hand
+        if not self.makes_target(example):
             return super().target(example, draw)
         if scene not in self._described:
             try:
@@ -136,6 +136,10 @@ class Custom(Task):
             except ValueError as error:
                 raise ValueError(f"example {example.id!r}: {error}") from error
         return Target(example.prefix, self._described[scene])
+
+    def makes_target(self, example: Example) -> bool:
+        """Of objects, but for boxes in the user's own hand."""
+        return example.reference is not None and not example.suffixes
 
     def annotated_size(self, example: Example) -> tuple[int, int] | None:
         """That of the image which the row's boxes and masks are in."""

@@ -156,6 +156,11 @@ class Mixture(Task):
         task, own = self._own(example)
         return task.target(own, replace(draw, example_id=own.id))
 
+    def makes_target(self, example: Example) -> bool:
+        """As its own task says."""
+        task, own = self._own(example)
+        return task.makes_target(own)
+
     def annotated_size(self, example: Example) -> tuple[int, int] | None:
         """As its own task knows it."""
         task, own = self._own(example)
