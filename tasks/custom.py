@@ -15,7 +15,7 @@ from pg_transfer.own_data.held_out import TRAIN, VALIDATION, find_split
 from pg_transfer.own_data.image_files import require_as_stored
 from pg_transfer.own_data.maker import Wishes
 from pg_transfer.own_data.recognise import recognise
-from pg_transfer.own_data.scoring import formulas_of, score
+from pg_transfer.own_data.scoring import formulas_of, score, why_unscorable
 from pg_transfer.segmentation.instances import read_instances
 from pg_transfer.segmentation.masks import MaskCodec, paste
 from pg_transfer.segmentation.scenes import Scene, describe
@@ -95,6 +95,17 @@ class Custom(Task):
         return formulas_of(self.data.metric)
 
     @cached_property
+    def unscored(self) -> Mapping[str, str]:  # type: ignore[override]
+        """The splits that the metric does not fit, under any of their names, and why."""
+        found = {
+            split: why
+            for split, examples in self.data.splits.items()
+            if (why := why_unscorable(self.data.metric, examples))
+        }
+        named = {name: self._called(name) for name in (*TRAIN, *VALIDATION)}
+        return found | {name: found[split] for name, split in named.items() if split in found}
+
+    @cached_property
     def mask_codec(self) -> MaskCodec | None:
         """The codec, if answers are masks."""
         if self.data.kind != "masks" or self._load_codec is None:
@@ -117,7 +128,7 @@ class Custom(Task):
             ValueError: a file of a mask is none, or has no pixel in its box.
         """
         scene = example.reference
-        if scene is None or example.suffixes:  # boxes in the user's own hand
+        if not self.makes_target(example):
             return super().target(example, draw)
         if scene not in self._described:
             try:
@@ -125,6 +136,10 @@ class Custom(Task):
             except ValueError as error:
                 raise ValueError(f"example {example.id!r}: {error}") from error
         return Target(example.prefix, self._described[scene])
+
+    def makes_target(self, example: Example) -> bool:
+        """Of objects, but for boxes in the user's own hand."""
+        return example.reference is not None and not example.suffixes
 
     def annotated_size(self, example: Example) -> tuple[int, int] | None:
         """That of the image which the row's boxes and masks are in."""
@@ -169,10 +184,7 @@ class Custom(Task):
         return outlines
 
     def _read(self, name: str) -> list[Example]:
-        splits = self.data.splits
-        for synonyms in (TRAIN, VALIDATION):
-            if name in synonyms and name not in splits:
-                name = find_split(splits, synonyms) or name
+        splits, name = self.data.splits, self._called(name)
         if name not in splits:
             # To score other data than one has learnt from, no training split is needed.
             kind = FileNotFoundError if name in TRAIN else ValueError
@@ -181,3 +193,11 @@ class Custom(Task):
                 f"splits.validate and splits.report to those you mean"
             )
         return splits[name]
+
+    def _called(self, name: str) -> str:
+        """What the data call the split of that name."""
+        splits = self.data.splits
+        for synonyms in (TRAIN, VALIDATION):
+            if name in synonyms and name not in splits:
+                return find_split(splits, synonyms) or name
+        return name

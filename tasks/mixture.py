@@ -100,7 +100,7 @@ class Mixture(Task):
                 found[f"{name}/{split}"] = why
                 for joined in (TRAIN, VALIDATE):
                     if one.splits[joined] == split:
-                        found[joined] = f"it has {name}/{split}. {why}"
+                        found[joined] = f"it has {name}/{split}: {why}"
         return found
 
     @property
@@ -155,6 +155,11 @@ class Mixture(Task):
         """What its own task would teach of it."""
         task, own = self._own(example)
         return task.target(own, replace(draw, example_id=own.id))
+
+    def makes_target(self, example: Example) -> bool:
+        """As its own task says."""
+        task, own = self._own(example)
+        return task.makes_target(own)
 
     def annotated_size(self, example: Example) -> tuple[int, int] | None:
         """As its own task knows it."""

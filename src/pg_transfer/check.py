@@ -19,7 +19,7 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 from rich.progress import MofNCompleteColumn, Progress
 
-from pg_transfer.checking.files import Seen, look_at_all
+from pg_transfer.checking.files import File, Seen, look_at_all
 from pg_transfer.checking.findings import Findings, files_of
 from pg_transfer.checking.labels import write_labels
 from pg_transfer.checking.texts import drawn_targets, measure_prompts, measure_targets
@@ -97,7 +97,7 @@ def check(options: argparse.Namespace) -> None:
             lines="\n" in (config.get("prompt") or ""),
         )  # fmt: skip
         if options.examples and (is_learnt or split == config.splits.validate):
-            whole = {one.path for one in files if not one.broken}
+            whole = {one.file for one in files if not one.broken}
             usable = [one for one in those if whole.issuperset(files_of(one.image))]
             chosen = Random(0).sample(usable, min(options.examples, len(usable)))
             path = options.to / f"labels-{file_name(split)}.html"
@@ -167,10 +167,10 @@ def look_at_files(
             processes=processes,
             advance=lambda more: progress.update(bar, advance=more),
         )
-    found: dict[Path, Seen] = {}
+    found: dict[File, Seen] = {}
     for one in seen:  # a video may have several segments, of which one is broken
-        if one.broken or one.path not in found:
-            found[one.path] = one
+        if one.broken or one.file not in found:
+            found[one.file] = one
     return list(found.values())
 
 

@@ -252,6 +252,10 @@ class Task(ABC):
         """What to learn from a training example this time: by default, suffixes in turn."""
         return Target(example.prefix, draw.without_replacement(example.suffixes))
 
+    def makes_target(self, example: Example) -> bool:
+        """Whether `target` makes up what is learnt of it, rather than take one of its suffixes."""
+        return type(self).target is not Task.target
+
     def annotated_size(self, example: Example) -> tuple[int, int] | None:
         """Width and height in pixels of the image that the example's boxes or masks are made for.
 

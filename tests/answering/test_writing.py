@@ -39,6 +39,15 @@ REQUESTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("stem", ["x" * 250, "猫" * 83], ids=["x", "cat"])
+def test_images_of_the_longest_names_are_drawn(stem: str, tmp_path: Path) -> None:
+    request = Request((Path(f"{stem}.jpg"),), "detect cat")
+    with AnswersFile(tmp_path, {}) as file:
+        write_replies(file, [(request, replies()[0])], Written(), draw=True)
+    (picture,) = (tmp_path / "pictures").iterdir()
+    assert picture.name.startswith(f"00001-{stem[:60]}")
+
+
 def test_a_secret_in_a_prompt_is_refused_before_the_model_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

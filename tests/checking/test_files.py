@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from pg_transfer.checking.files import look_at, look_at_all, same_content
+from pg_transfer.own_data.stored import ImageInTar, members_of
 from tests import data_sets
 
 
@@ -73,7 +75,17 @@ def test_several_processes_see_the_same(tmp_path: Path) -> None:
     one = look_at_all(paths, decode=True, processes=1, advance=told.append)
     two = look_at_all(paths, decode=True, processes=2, advance=told.append)
     assert one == two and sum(told) == 260
-    assert [seen.path for seen in one if seen.broken] == [paths[7]]
+    assert [seen.file for seen in one if seen.broken] == [paths[7]]
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for path in paths:
+            archive.add(path, path.name)
+    stored = [
+        ImageInTar(tmp_path / "a.tar", one.name, one.offset_data, one.size)
+        for one in members_of(tmp_path / "a.tar")
+    ]
+    three = look_at_all(stored, decode=True, processes=2, advance=told.append)
+    assert [seen.file for seen in three] == stored
+    assert [seen[1:4] for seen in three] == [seen[1:4] for seen in one]
 
 
 def test_equal_files_are_those_equal_to_the_last_byte(tmp_path: Path) -> None:

@@ -135,3 +135,53 @@ def test_all_faults_are_told_of_other_files(tmp_path: Path, form: str) -> None:
     start = f"{name}/" if form == "yolo" else f"{name}, "
     told = [one.removeprefix(start).partition(":")[0] for one in report["broken"]]
     assert told == places
+
+
+def test_the_page_of_labels_shows_boxes_in_the_first_of_several_images(tmp_path: Path) -> None:
+    rows = own(tmp_path, 4)
+    for row in rows:
+        del row["prefix"], row["suffix"]
+        row |= {"images": [row.pop("image"), "0.png"], "boxes": [[1, 1, 9, 9]], "labels": ["cat"]}
+    write_lines(tmp_path, rows)
+    code, printed, _ = checked(tmp_path, *ON_LINES, "box_format=xyxy")
+    assert code == 0, printed
+    page = (tmp_path / "checks" / "labels-train.html").read_text()
+    assert page.count('"outlined": true') == 2
+
+
+@pytest.mark.parametrize("form", ["tar", "parquet"])
+def test_images_inside_other_files_are_looked_at(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own(tmp_path, 4)
+    (tmp_path / "3.png").write_bytes((tmp_path / "1.png").read_bytes()[:-50])
+    for split, numbers in {"train": (0, 1), "val": (0, 2, 3)}.items():
+        packed(tmp_path, f"{split}.{form}", numbers, monkeypatch)
+    data = f"data={{train: train.{form}, val: val.{form}}}"
+    code, printed, report = checked(tmp_path, "task=custom", data, "prefix=it", "model=tiny")
+    assert code == 1, printed
+    names = {"tar": "{}.png", "parquet": "row {}, image"}[form]
+    (broken,) = report["images"]["broken"]
+    assert broken == f"val.{form}, {names.format(3)}"
+    assert report["broken"][0].startswith(f"{broken}: cannot be read as an image")
+    assert report["images"]["files"] == 5
+    first = f"train.{form}, {names.format(0 if form == 'tar' else 1)}"
+    assert report["shared_with_training"] == {"validation": [first]}
+
+
+def packed(
+    folder: Path, name: str, numbers: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file with images of the folder, each of which is answered by "b"."""
+    if name.endswith(".tar"):
+        (folder / "b.txt").write_text("b")
+        with tarfile.open(folder / name, "w") as archive:
+            for number in numbers:
+                archive.add(folder / f"{number}.png", f"{number}.png")
+                archive.add(folder / "b.txt", f"{number}.txt")
+        return
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(folder / "cache"))
+    images = [{"bytes": (folder / f"{n}.png").read_bytes(), "path": None} for n in numbers]
+    rows = datasets.Dataset.from_dict({"image": images, "suffix": ["b"] * len(images)})
+    rows.cast_column("image", datasets.Image()).to_parquet(str(folder / name))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from pg_transfer.checking.texts import drawn_targets, measure_prompts, measure_targets
-from pg_transfer.task import Example, Target
+from pg_transfer.task import Example, Target, Task
 from pg_transfer.text.tokenizer import load_tokenizer
+from tasks.custom import Custom
+from tasks.mixture import Mixture
+from tests.data_sets import write_image
 
 
 def test_lengths_are_those_of_training() -> None:
@@ -44,3 +48,23 @@ def test_examples_without_a_target_are_named() -> None:
     task = TextVQA("nowhere")
     drawn = drawn_targets(task, [Example("7", Path("x"), "a")], most=0, seed=0)
     assert drawn.failed == ["'7' has no answer to learn"]
+
+
+def test_all_answers_of_own_data_are_measured_and_objects_drawn(tmp_path: Path) -> None:
+    rows = [{"image": f"{n}.png", "prefix": "it?", "suffixes": ["a", "b c"]} for n in range(5)]
+    boxes = [{"image": f"{n}.png", "boxes": [[1, 1, 9, 9]], "labels": ["cat"]} for n in range(5)]
+    for n in range(5):
+        write_image(tmp_path / f"{n}.png")
+    tasks: dict[str, Task] = {}
+    for name, those in {"texts": rows, "boxes": boxes}.items():
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, those)))
+        tasks[name] = Custom({"train": tmp_path / f"{name}.jsonl"}, box_format="xyxy")
+    splits = {"train": "train", "validate": "train"}
+    tasks["both"] = Mixture(
+        {name: {"task": task, "splits": splits, "weight": None, "beams": 1}
+         for name, task in tasks.items()}
+    )  # fmt: skip
+    # Four of five images are learnt from, the fifth is held out.
+    for name, count, is_all in (("texts", 8, True), ("boxes", 3, False), ("both", 11, False)):
+        drawn = drawn_targets(tasks[name], tasks[name].examples("train"), most=3, seed=0)
+        assert (len(drawn.targets), drawn.is_all, drawn.failed) == (count, is_all, [])

@@ -141,7 +141,7 @@ def test_what_can_only_be_learnt_from_is_not_scored() -> None:
     splits = Splits(Pictures())
     assert len(splits.examples("whole")) == 2 and splits.scored("val") is splits.examples("val")
     for reported, optional in ((["whole"], []), (["val"], ["whole"])):
-        with pytest.raises(ValueError, match="'whole' is to learn from and not to be scored: it a"):
+        with pytest.raises(ValueError, match="'whole' cannot be scored: it a"):
             choose_reported(splits, reported, optional=optional)
 
 

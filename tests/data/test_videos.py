@@ -312,6 +312,7 @@ def test_a_folder_of_frames_is_a_video(tmp_path: Path) -> None:
     names = [f"frame_{number}.png" for number in range(1, 13)]
     folder = frame_folder(tmp_path / "a", names)
     (folder / "info.txt").touch()
+    (folder / "._frame_1.png").touch()
     assert seen(folder) == [0, 3, 6, 9]
     assert seen(folder, stride=5) == [0, 5, 10]
     # A frame every quarter of a second.

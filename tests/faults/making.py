@@ -253,7 +253,7 @@ def on_its_side(box: list[int], **size: int) -> Make:
     return make
 
 
-def masked(mask: list[list[float]], **values: Any) -> Make:
+def masked(mask: Any, **values: Any) -> Make:
     """Masks of a user's own, of which the third is another one."""
 
     def make(folder: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tests.data_sets import write_image
 from tests.faults.fault import Fault
-from tests.faults.making import conversations, file, masked, on_its_side, own, yolo
+from tests.faults.making import also, conversations, file, masked, on_its_side, own, yolo
 
 ON_LINES = ("task=custom", "data=my.jsonl")
 TURNED = (
@@ -115,6 +116,27 @@ OWN_DATA = [
         "yxyx, xyxy_normalised, xywh_normalised, cxcywh_normalised, yxyx_normalised",
     ),
     Fault(
+        "boxes in fractions of the image that are called pixels",
+        own(boxes=[[0.1, 0.1, 0.6, 0.6]], labels=["cat"]),
+        (*ON_LINES, "box_format=xyxy", "metric=box_ap"),
+        "my.jsonl, line 3: object 1: the box [0.1, 0.1, 0.6, 0.6] (box_format=xyxy) in an image of "
+        "60x40 pixels is all within the first of them: if these are fractions of the image, say so "
+        "with box_format=xyxy_normalised",
+    ),
+    Fault(
+        "an object whose label is lost",
+        own(boxes=[[1, 1, 30, 30]], labels=[None]),
+        (*ON_LINES, "box_format=xyxy", "metric=box_ap"),
+        'my.jsonl, line 3: object 1: the label is None, no text; of an object without one it is ""',
+    ),
+    Fault(
+        "objects without a label, and no request",
+        also(own(), file("my.jsonl", b'{"image": "0.png", "boxes": [[1, 1, 30, 30]]}')),
+        (*ON_LINES, "box_format=xyxy"),
+        "there is nothing to ask for: not one object has a label. Name their column "
+        "(columns={labels: ...}), or write the request ('prefix=\"detect cat\"')",
+    ),
+    Fault(
         "polygons in fractions of the image, without a word of that",
         masked([[0.1, 0.1, 0.6, 0.1, 0.6, 0.6]]),
         ON_LINES,
@@ -124,10 +146,36 @@ OWN_DATA = [
         "yxyx_normalised)",
     ),
     Fault(
+        "a mask whose file is not there",
+        masked("none.png", boxes=[[1, 1, 30, 30]]),
+        (*ON_LINES, "box_format=xyxy", "metric=miou"),
+        "my.jsonl, line 3: object 1: its mask, 'none.png', is no file in .",
+    ),
+    Fault(
+        "a mask in a JPEG file",
+        also(masked("mask.jpg"), lambda folder: write_image(folder / "mask.jpg")),
+        ON_LINES,
+        "my.jsonl, line 3: object 1: mask.jpg is a mask in a JPEG file, which blurs its edges: "
+        "save it as PNG, black where the object is not",
+    ),
+    Fault(
         "a mask beside its box",
         masked([[40, 5, 50, 5, 50, 15]], boxes=[[1, 1, 30, 30]]),
         (*ON_LINES, "box_format=xyxy", "metric=miou"),
         "my.jsonl, line 3: object 1: its mask has not one pixel in its box",
+    ),
+    Fault(
+        "a metric that does not fit the answers",
+        own(),
+        (*ON_LINES, "metric=vqa"),
+        "the split 'validation' cannot be scored: metric=vqa compares with the answers of several "
+        "people, and example '4' has one suffix only; metric=exact compares with it",
+    ),
+    Fault(
+        "images to validate on without a box",
+        own(boxes=[[1, 1, 30, 30]], labels=["cat"]),
+        (*ON_LINES, "box_format=xyxy", "metric=box_ap"),
+        "the split 'validation' cannot be scored: there is not one box to be found in its images",
     ),
     Fault(
         "a label of YOLO that is none",

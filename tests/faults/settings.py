@@ -244,7 +244,7 @@ SETTINGS = [
         "a split that can only be learnt from",
         refcoco(),
         ("task=refcoco", "model.mask_codec=builtin", "splits.validate=train"),
-        "the split 'train' is to learn from and not to be scored: RefCOCO's examples of it "
+        "the split 'train' cannot be scored: RefCOCO's examples of it "
         "are images, of which no object is asked for. Score refcoco/val, refcoco/testA, "
         "refcoco/testB, refcoco+/val, refcoco+/testA, refcoco+/testB, refcocog/val, "
         "refcocog/test, which are held out, or what is known by heart: refcoco/train, "

@@ -75,6 +75,17 @@ def test_what_is_found_answered_and_meant() -> None:
     assert intervals(scores, FORMULAS)["f1@0.5"].low < 50
 
 
+def test_of_very_many_boxes_all_are_found() -> None:
+    """COCO's precision takes 100 of a label in an image; of 120 that is a recall of 10/12."""
+    boxes = [([8 * n, 0, 8 * n + 6, 10], "cell") for n in range(120)]
+    others = [(box, "dot") for box, _ in boxes[:50]]
+    scores = score_boxes([answer(*boxes, *others)], [scene(*boxes, *others)])
+    assert scores.metrics["f1@0.5"] == pytest.approx(100)
+    assert (scores.examples[0]["found"], scores.examples[0]["answered"]) == (170, 170)
+    # 84 of the 101 recalls 0, 0.01, ... 1 are no more than 10/12.
+    assert scores.metrics["box_AP"] == pytest.approx(100 * (84 / 101 + 1) / 2)
+
+
 def test_it_is_what_pycocotools_says_of_files(tmp_path: Path) -> None:
     chance = np.random.default_rng(0)
     labels = ["cat", "dog", "big dog"]

@@ -111,6 +111,32 @@ def test_what_a_file_is_given_as_goes_before_what_its_rows_say(folder: Path, rec
     assert len(splits["train"]) + len(splits["validation"]) == 9
 
 
+def test_files_that_tell_no_split_beside_some_that_do_are_named(
+    folder: Path, records: list
+) -> None:
+    unsaid = [{key: row[key] for key in row.keys() - {"split"}} for row in records]
+    for name, rows in {"all": unsaid, "train-0": unsaid[:6], "val-0": unsaid[6:]}.items():
+        (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(
+        ValueError, match=r"all\.jsonl, line 1: nothing says .*train-0\.jsonl, line"
+    ):
+        Custom(folder)
+    task = Custom({"train": folder / "all.jsonl", "val": folder / "val-0.jsonl"})
+    assert [len(task.examples(split)) for split in ("train", "val")] == [12, 6]
+
+
+@pytest.mark.parametrize("name", ["annotations.json", "rows.csv"])
+def test_a_folder_of_one_file_and_a_hidden_one(folder: Path, records: list, name: str) -> None:
+    if name.endswith(".json"):
+        (folder / name).write_text(json.dumps(records))  # which COCO's may be called, too
+    else:
+        table = [list(records[0]), *(row.values() for row in records)]
+        with (folder / name).open("w", newline="") as file:
+            csv.writer(file).writerows(table)
+    (folder / f"._{name}").write_bytes(b"\0\5\x16\7\xff")  # as macOS writes it to disks of others
+    check(Custom(folder), "a JSON list" if name.endswith(".json") else "comma-separated values")
+
+
 def test_a_folder_of_images_and_their_table(folder: Path, records: list) -> None:
     rows = [
         {"file_name": row["image"].removeprefix("images/"), "question": "how red?",
@@ -138,6 +164,17 @@ def test_tar_shards(folder: Path, records: list) -> None:
     check(Custom(folder), "tar shards")
     check(Custom(str(folder / "*.tar")), "tar shards")
     assert not (folder.parent.parent / "0.png").exists()
+
+
+def test_hidden_files_in_shards_are_of_no_row(folder: Path) -> None:
+    with tarfile.open(folder / "a.tar", "w") as file:
+        for number in range(4):
+            for name in (f"{number}.png", f"._{number}.png"):  # as macOS packs them
+                file.add(folder / "images" / f"{number}.png", f"a/{name}")
+            file.addfile(tarfile.TarInfo(f"a/._{number}.json"))
+    task = Custom(folder / "a.tar", prefix="caption en", suffix="a picture")
+    ids = [one.id for split in task.data.splits.values() for one in split]
+    assert sorted(ids) == ["a/0", "a/1", "a/2", "a/3"]
 
 
 def test_captions_in_shards(folder: Path) -> None:
@@ -182,6 +219,32 @@ def test_data_sets_of_the_library(
     monkeypatch.setattr(datasets, "load_dataset", lambda *a, **k: asked.append((a, k)) or found)
     check(Custom("some/reds:all@main", columns={"image": "img"}), "the data set some/reds")
     assert asked == [(("some/reds", "all"), {"revision": "main"})]
+
+
+@pytest.mark.parametrize("is_list", [False, True])
+def test_rows_of_a_data_set_without_an_image_are_named(
+    folder: Path, is_list: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(folder / "cache"))
+    names: list[Any] = [str(folder / "images" / f"{number}.png") for number in range(3)]
+    names[1] = None
+    column, feature = "image", datasets.Image()
+    if is_list:
+        column, feature = "images", datasets.List(datasets.Image())
+        names = [name and [name] for name in names]
+    rows = {column: names, "prefix": ["it?"] * 3, "suffix": ["red"] * 3}
+    made = datasets.Dataset.from_dict(rows).cast_column(column, feature)
+    made.to_parquet(str(folder / "a.parquet"))
+    missing = "`images` is None, not a list" if is_list else "the image is missing"
+    with pytest.raises(ValueError, match=rf"a\.parquet, row 2: {missing}"):
+        Custom(folder / "a.parquet")
+    if is_list:
+        names[1] = [None]
+        made = datasets.Dataset.from_dict(rows).cast_column(column, feature)
+        made.to_parquet(str(folder / "a.parquet"))
+        with pytest.raises(ValueError, match=r"a\.parquet, row 2: the image is missing"):
+            Custom(folder / "a.parquet")
 
 
 def test_objects_of_a_data_set(folder: Path) -> None:

@@ -175,12 +175,30 @@ def test_fractions_of_polygons(folder: Path) -> None:
         ({"boxes": [[1, 2, 3, 4]]}, {"box_format": "ltrb"}, "is 'ltrb': set box_format to one of"),
         ({"boxes": [[10, 5, 41, 15]]}, {}, r"object 1: the box \[10, 5, 41, 15\] .* leaves it"),
         ({"boxes": [[0, 0, 1, 1], [30, 5, 10, 15]]}, {}, "object 2: the box .* covers no pixel"),
+        (
+            {"boxes": [[0.1, 0.1, 0.9, 0.8]]},
+            {},
+            r"object 1: the box .* in an image of 40x20 pixels is all within the first of them: if "
+            "these are fractions of the image, say so with box_format=xyxy_normalised",
+        ),
         ({"boxes": [[10, 5, 30]]}, {}, "is not four numbers"),
         ({"boxes": [["a", 5, 30, 15]]}, {}, "is not four numbers"),
         ({"boxes": [[float("nan"), 5, 30, 15]]}, {}, "has a number that is none"),
         ({"boxes": "10 5 30 15"}, {}, "`boxes` is '10 5 30 15', not a list"),
         ({"boxes": [[10, 5, 30, 15]], "labels": []}, {}, "0 `labels` for 1 objects"),
         ({"boxes": [[10, 5, 30, 15]], "labels": ["a ; b"]}, {}, "label 'a ; b' has a ;"),
+        ({"boxes": [[10, 5, 30, 15]], "labels": [None]}, {}, "object 1: the label is None, no te"),
+        (
+            {"boxes": [[10, 5, 30, 15]], "labels": [float("nan")]},
+            {},
+            'object 1: the label is nan, no text; of an object without one it is ""',
+        ),
+        ({"boxes": [[10, 5, 30, 15]], "labels": [["cat"]]}, {}, r"the label is \['cat'\], no text"),
+        (
+            {"boxes": [[10, 5, 30, 15]], "crowd": ["0"]},
+            {},
+            "object 1: whether it is a crowd is '0'",
+        ),
         ({"masks": [[1, 2, 3, 4]]}, {}, "a polygon has at least three points"),
         ({"masks": [{"size": [40, 20], "counts": [800]}]}, {}, r"a mask of \[40, 20\] in an image"),
         ({"masks": [[5, 5, 5, 5, 5, 5]]}, {}, "its mask has not one pixel"),
@@ -200,6 +218,7 @@ def test_fractions_of_polygons(folder: Path) -> None:
             {"metric": "miou"},
             "object 1: its mask has not one pixel in its box",
         ),
+        ({"masks": ["none.png"]}, {}, "object 1: its mask, 'none.png', is no file in "),
         ({"boxes": [[10, 5, 30, 15]]}, {"metric": "miou"}, "the data has no column `masks`"),
     ],
 )
@@ -212,6 +231,16 @@ def test_objects_that_cannot_be_are_named(
         task(folder, row | {"prefix": "it"}, **settings)
     if "column" not in complaint and "ltrb" not in complaint:  # which are of all rows
         assert "my.jsonl, line 1: " in str(caught.value)
+
+
+@pytest.mark.parametrize("row", [{}, {"labels": [""]}])
+@pytest.mark.parametrize("prefix", [None, "detect {labels}"])
+def test_objects_without_a_label_cannot_be_asked_for(
+    folder: Path, row: dict, prefix: str | None
+) -> None:
+    row = {"boxes": [[10, 5, 30, 15]]} | row
+    with pytest.raises(ValueError, match=r"not one object has a label.*'prefix=\"detect cat\"'"):
+        task(folder, row, box_format="xyxy", prefix=prefix)
 
 
 def coco(folder: Path, *, boxed: int = 4) -> Path:
@@ -291,6 +320,11 @@ def test_faults_of_coco_files_are_named(folder: Path) -> None:
         (lambda c: c["annotations"][0].update(category_id=5), "there is no category 5"),
         (lambda c: c["images"].append(c["images"][0]), "image 0 is listed twice"),
         (lambda c: c["annotations"][0].pop("bbox"), "`bbox` should be list"),
+        (
+            lambda c: c["annotations"][0].update(iscrowd="0"),
+            "object 1: whether it is a crowd is '0'",
+        ),
+        (lambda c: c["annotations"][0].update(bbox=[0.1, 0.1, 0.2, 0.2]), "xywh_normalised"),
         (lambda c: c.update(images=[]), "its list of images is empty"),
     ):
         broken = json.loads(json.dumps(content))

@@ -101,6 +101,19 @@ def test_masks_of_another_size_are_drawn_where_they_are_in_the_picture(
     assert not tinted[6:-6, 6 : width // 2 - 6].any()
 
 
+def test_of_several_images_the_first_has_the_boxes_and_masks() -> None:
+    """White ones of 100 x 50 and 100 x 100 stand side by side, as 100 x 50 and 50 x 50."""
+    mask = np.zeros((50, 100), bool)
+    mask[25:, 50:] = True
+    outlines = [Outline("answer", (0.5, 0.5, 1.0, 1.0), mask)]
+    images = tuple((lambda high=high: np.full((high, 100, 3), 255, np.uint8)) for high in (50, 100))
+    drawn = np.asarray(draw_outlines(images, outlines, side_px=150))
+    assert drawn.shape == (50, 150, 3)
+    rows, columns = np.nonzero(drawn[:, :, 2] < 240)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (25, 49, 50, 99)
+    assert (drawn[25:50, 50:100, 2] < 240).all()
+
+
 @pytest.mark.parametrize(
     ("text", "lines"),
     [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from pg_transfer.running.judging import learnt_by_heart
+from pg_transfer.running.judging import asked_otherwise, learnt_by_heart
 from pg_transfer.running.mixing import with_components
 from pg_transfer.running.settings import register_resolvers
 
@@ -45,3 +45,21 @@ def test_a_mixture_is_judged_by_all_of_its_tasks() -> None:
     assert told(*mixture, "final_split=false") == ""
     assert told("task=mixture", "mixture=[coco_captions,refcoco]") == ""
     assert told(*mixture, "splits.validate=coco_captions/val") == ""
+
+
+@pytest.mark.parametrize(
+    ("learnt", "asked", "is_told"),
+    [
+        (None, None, False),  # by other tasks
+        ("caption en", "caption en", False),
+        ("{question}", "how many?", False),  # which is one of those that were learnt
+        ("detect cat ; dog", "detect dog", True),
+        ("detect {labels}", "detect cat ; dog", True),
+        ("how many?", "{question}", True),
+    ],
+)
+def test_other_requests_than_were_learnt_are_told(
+    learnt: str | None, asked: str | None, is_told: bool
+) -> None:
+    told = f"asked is {asked!r}, and the run has learnt to answer {learnt!r}; a column"
+    assert asked_otherwise(learnt, asked).startswith(told) == is_told

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from pg_transfer.data.release import missing_images_allowed
+from pg_transfer.data.splits import Splits
 from pg_transfer.task import Answer, Draw, pieces_of
 from tasks.custom import Custom
 
@@ -175,7 +176,8 @@ def test_metrics_are_chosen_by_looking(folder: Path) -> None:
         return custom(folder, rows).data.metric
 
     assert chosen(["very"]) == "exact"
-    assert chosen(["very", "red", "very"]) == "vqa"
+    assert chosen(["very", "red", "very", "very"]) == "vqa"
+    assert chosen(["red", "red", "red"]) == "exact"  # leaving one out, two agree, of three needed
     assert chosen(["a red image of one colour"], "caption en") == "cider"
     assert chosen(["it is as red as a red brick"]) == "cider"
 
@@ -206,12 +208,39 @@ def test_scores_by_hand(folder: Path) -> None:
     scores = task.score(said(task, "val", "red", "blue", "blue", "blue"))
     assert scores.metrics["accuracy"] == pytest.approx(100 * (1 / 3 + 1 / 3 + 2 / 3) / 3 / 4)
     for metric, complaint in (
-        ("vqa", "an example has one suffix only"), ("bleu", "no metric 'bleu'; there are\n  exact"),
+        ("vqa", "example '0' has one suffix only"),
+        ("bleu", "no metric 'bleu'; there are\n  exact"),
         ("box_ap", "needs a column `boxes` or `masks`"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=complaint):
             task = custom(folder, rows, metric=metric)
             task.score(said(task, "val", *answers))
+
+
+def test_splits_that_the_metric_does_not_fit_are_told_before_a_run(folder: Path) -> None:
+    rows = [{"image": f"{n}.png", "split": "valid" if n < 2 else "train"} for n in range(4)]
+    texts = [row | {"prefix": "it?", "suffixes": ["a", "b", "c"]} for row in rows]
+    one = [row | {"suffixes": ["a"] if n == 1 else ["a", "b"]} for n, row in enumerate(texts)]
+    boxes = [
+        row | {"boxes": [[1, 1, 9, 9]] * (n > 1), "labels": ["cat"] * (n > 1)}
+        for n, row in enumerate(rows)
+    ]
+    unsure = [row | {"split": "test", "suffixes": None} if n == 1 else row
+              for n, row in enumerate(one)]  # fmt: skip
+    for those, metric, why in (
+        (texts, "relaxed", "metric=relaxed compares with one suffix, and example '0' has several"),
+        (one, "vqa", "and example '1' has one suffix only"),
+        (boxes, "box_ap", "there is not one box to be found in its images"),
+        (texts, "vqa", None), (unsure, "vqa", None), (one, "exact", None),
+    ):  # fmt: skip
+        splits = Splits(custom(folder, those, metric=metric, box_format="xyxy"))
+        if why is None:
+            splits.scored("validation")
+            continue
+        for name in ("valid", "validation"):
+            with pytest.raises(ValueError, match=f"the split '{name}' cannot be scored: .*{why}"):
+                splits.scored(name)
+    assert len(splits.scored("train")) == 2
 
 
 def test_upper_and_lower_case_are_one_to_the_metrics_that_say_so(folder: Path) -> None:

@@ -41,8 +41,12 @@ def test_boxes_are_learnt_and_scored(tmp_path: Path) -> None:
     words = ["run=first", "root={test: new.jsonl}", "split=test"]
     again = output_of("evaluate.py", *words, folder=tmp_path)
     assert "3 test" in again and "it is not known which of these images" in again
+    assert "the run has learnt to answer" not in again
     # The same box in every image is soon known by heart: one of one, three times.
     assert re.search(r"f1@0\.5 +│ +100\.00", again), again
+    (tmp_path / "new.jsonl").write_text(json.dumps(rows[0] | {"labels": ["dog"]}))
+    again = output_of("evaluate.py", *words, folder=tmp_path)
+    assert "asked is 'detect dog', and the run has learnt to answer 'detect cat'" in again
 
 
 def test_what_cannot_be_is_one_line(tmp_path: Path) -> None:

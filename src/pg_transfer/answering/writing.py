@@ -23,6 +23,9 @@ NAMED = 5
 
 JPEG_QUALITY = 90
 
+MOST_BYTES = 200
+"""Of an image's name that its picture has in its own, which may be no longer than 255."""
+
 
 @dataclass(slots=True)
 class Written:
@@ -104,7 +107,8 @@ def write_replies(
         picture = None
         if reply.objects and draw:
             # The number keeps images of one name in several folders apart.
-            picture = Path("pictures") / f"{written.answers + 1:05d}-{request.images[0].stem}.jpg"
+            stem = request.images[0].stem.encode()[:MOST_BYTES].decode(errors="ignore")
+            picture = Path("pictures") / f"{written.answers + 1:05d}-{stem}.jpg"
             with whole(file.folder / picture) as unfinished:
                 reply.draw().save(unfinished, "JPEG", quality=JPEG_QUALITY)
         row = as_row(request, reply, picture and picture.as_posix())

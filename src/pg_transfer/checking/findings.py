@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from pg_transfer.checking.files import Seen, same_content
+from pg_transfer.checking.files import File, Seen, same_content
 from pg_transfer.checking.texts import Lengths
 from pg_transfer.task import Clip, Example, Image, Task
 
@@ -75,11 +75,11 @@ class Findings:
     def add_files(self, files: Sequence[Seen]) -> None:
         """Sizes and kinds of images, and what is wrong with which."""
         self.broken += [one.broken for one in files if one.broken]
-        self.odd += [f"{one.path}: {oddity}" for one in files for oddity in one.odd]
+        self.odd += [f"{one.file}: {oddity}" for one in files for oddity in one.odd]
         sizes = [one.size for one in files if one.size]
         self.report["images"] = {
             "files": len(files),
-            "broken": [str(one.path) for one in files if one.broken],
+            "broken": [str(one.file) for one in files if one.broken],
             "modes": dict(Counter(one.mode for one in files if one.size).most_common()),
         }
         rows = []
@@ -103,19 +103,19 @@ class Findings:
 
         A smaller copy of an image is as good: boxes are learnt as fractions of it.
         """
-        sizes = {one.path: one.size for one in files if one.size}
+        sizes = {one.file: one.size for one in files if one.size}
         told = set()
         for split, those in examples.items():
             for one in those:
-                path, annotated = one.images[0], task.annotated_size(one)
-                if annotated is None or not isinstance(path, Path) or path not in sizes:
+                image, annotated = one.images[0], task.annotated_size(one)
+                if annotated is None or not isinstance(image, File) or image not in sizes:
                     continue
-                width, height = sizes[path]
+                width, height = sizes[image]
                 said, found = annotated[0] * height, width * annotated[1]
-                if abs(said - found) > SHAPE * found and (split, path, annotated) not in told:
-                    told.add((split, path, annotated))
+                if abs(said - found) > SHAPE * found and (split, image, annotated) not in told:
+                    told.add((split, image, annotated))
                     self.broken.append(
-                        f"{split}: {path} has {width}x{height} pixels, and the objects of "
+                        f"{split}: {image} has {width}x{height} pixels, and the objects of "
                         f"{one.id!r} are those of an image of {annotated[0]}x{annotated[1]}"
                     )
 
@@ -126,13 +126,13 @@ class Findings:
         groups = same_content(files)
         self.report["same_content"] = [list(map(str, group)) for group in groups]
         if groups:
-            first = " and ".join(path.name for path in groups[0][:2])
+            first = " and ".join(one.name for one in groups[0][:2])
             self.odd.append(
                 f"{len(groups):,} images lie there more than once, the first as {first}"
             )
-        name_of = {path: group[0] for group in groups for path in group}
+        first_of = {file: group[0] for group in groups for file in group}
         images = {
-            split: {name_of.get(path, path) for one in those for path in files_of(one.image)}
+            split: {first_of.get(file, file) for one in those for file in files_of(one.image)}
             for split, those in examples.items()
         }
         shared = {
@@ -192,12 +192,12 @@ class Findings:
             self.report["tokens"][split].setdefault("odd", {})[oddity] = ids
 
 
-def files_of(image: Image) -> list[Path]:
+def files_of(image: Image) -> list[File]:
     """The files that an example's pixels are in; none if they are drawn."""
     if isinstance(image, tuple):
-        return [path for one in image for path in files_of(one)]
-    path = image if isinstance(image, Path) else getattr(image, "path", None)
-    return [path] if isinstance(path, Path) else []
+        return [file for one in image for file in files_of(one)]
+    file = image if isinstance(image, File) else getattr(image, "path", None)
+    return [file] if isinstance(file, File) else []
 
 
 def _histogram(found: Lengths, window: int) -> list[tuple[str, str]]:

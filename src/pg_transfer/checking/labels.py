@@ -51,10 +51,9 @@ class Targets(Task):
     def outlines(self, answer: Answer) -> list[Outline]:
         """The boxes and masks that the tokens of the target stand for."""
         instances = read_instances(answer.text).instances
-        image = answer.example.image
-        if not instances or isinstance(image, tuple | Clip):
+        if not instances or isinstance(answer.example.image, Clip):
             return []
-        height, width = _pixels(image).shape[:2]
+        height, width = _pixels(answer.example.images[0]).shape[:2]
         found = locate(instances, self._codec, height=height, width=width)
         return [
             Outline("answer", one.box, seen.mask, one.label)

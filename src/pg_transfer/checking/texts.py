@@ -62,8 +62,9 @@ class Drawn(NamedTuple):
 def drawn_targets(task: Task, examples: Sequence[Example], *, most: int, seed: int) -> Drawn:
     """What is learnt from examples.
 
-    Every acceptable answer where the examples list them. A task that makes its targets (draws a
-    mask, chooses an object) is asked for one of each of at most `most` examples, drawn at random.
+    Every acceptable answer where an example lists them. Where the task makes the target (encodes a
+    mask, chooses an object), it is asked for one of each of at most `most` examples, drawn at
+    random.
 
     Args:
         task: of the examples.
@@ -71,15 +72,14 @@ def drawn_targets(task: Task, examples: Sequence[Example], *, most: int, seed: i
         most: see above; 0 for all.
         seed: of the draws.
     """
-    if type(task).target is Task.target:
-        failed = [f"{one.id!r} has no answer to learn" for one in examples if not one.suffixes]
-        pairs = [(one, Target(one.prefix, suffix)) for one in examples for suffix in one.suffixes]
-        return Drawn(pairs, True, failed)
-    chosen = list(examples)
-    if most and len(chosen) > most:
-        chosen = Random(seed).sample(chosen, most)
-    drawn = Drawn([], False, [])
-    for one in chosen:
+    listed = [one for one in examples if not task.makes_target(one)]
+    made = [one for one in examples if task.makes_target(one)]
+    failed = [f"{one.id!r} has no answer to learn" for one in listed if not one.suffixes]
+    pairs = [(one, Target(one.prefix, suffix)) for one in listed for suffix in one.suffixes]
+    drawn = Drawn(pairs, not made, failed)
+    if most and len(made) > most:
+        made = Random(seed).sample(made, most)
+    for one in made:
         try:
             drawn.targets.append((one, task.target(one, Draw(seed, one.id, 0))))
         except ValueError as error:

@@ -80,6 +80,9 @@ class StoredImage(ABC):
     def read(self) -> bytes:
         """The file's content."""
 
+    def __str__(self) -> str:
+        return self.name
+
     def __call__(self) -> np.ndarray:
         """The pixels, uint8 [H, W, 3].
 

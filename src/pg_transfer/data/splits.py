@@ -103,10 +103,7 @@ class Splits:
             ValueError: likewise; or its answers cannot be scored.
         """
         if split in self.task.unscored:
-            raise ValueError(
-                f"the split {split!r} is to learn from and not to be scored: "
-                f"{self.task.unscored[split]}"
-            )
+            raise ValueError(f"the split {split!r} cannot be scored: {self.task.unscored[split]}")
         return self.examples(split)
 
 

@@ -102,7 +102,8 @@ def _frame_files(folder: Path) -> list[Path]:
     """
     numbered: dict[int, Path] = {}
     for path in folder.iterdir():
-        if path.suffix.lower() in FRAME_SUFFIXES:
+        # macOS puts a `._1.jpg`, which is no frame, beside `1.jpg` on disks of others.
+        if path.suffix.lower() in FRAME_SUFFIXES and not path.name.startswith("."):
             match = _NUMBER.search(path.stem)
             if match is None or int(match[1]) in numbered:
                 raise ValueError(f"{path}: no name of a frame, which ends with its own number")

@@ -105,6 +105,8 @@ def _evaluate(readings: Sequence[Reading], scenes: Sequence[Scene]) -> Any:
     ]
     with redirect_stdout(StringIO()):
         evaluation = COCOeval(_indexed(truth), _indexed(answered), "bbox")
+        limits = evaluation.params.maxDets  # precision is of an image's first hundred of a label,
+        limits.append(limits[-1] + len(said))  # what is found of all
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

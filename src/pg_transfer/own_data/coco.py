@@ -35,7 +35,8 @@ def is_coco(content: Any) -> bool:
 def find_coco(folder: Path) -> dict[str, list[Path]]:
     """The files in COCO's format in and below a folder, by what they annotate.
 
-    Keys are "captions" and "objects"; files of other names (person_keypoints) are not read.
+    Keys are "captions" and "objects"; files of other names (person_keypoints) are not read, nor
+    are lists of rows.
 
     Raises:
         ValueError: a file whose name says that it is one, and that is not.
@@ -43,7 +44,9 @@ def find_coco(folder: Path) -> dict[str, list[Path]]:
     found = defaultdict(list)
     for path in sorted({*folder.glob("*.json"), *folder.glob("*/*.json")}):
         if path.name.startswith(NAMES):
-            found[_kind(path, _read(path))].append(path)
+            content = _parsed(path)
+            if not isinstance(content, list):
+                found[_kind(path, _checked(path, content))].append(path)
     return dict(found)
 
 
@@ -62,7 +65,7 @@ def read_coco(paths: Sequence[Path], root: Path) -> Source:
 
 
 def _source(path: Path, root: Path) -> Source:
-    content = _read(path)
+    content = _checked(path, _parsed(path))
     kind = _kind(path, content)
     columns = CAPTION_COLUMNS if kind == "captions" else OBJECT_COLUMNS
     make = _captions if kind == "captions" else _objects
@@ -71,11 +74,14 @@ def _source(path: Path, root: Path) -> Source:
     return Source(f"COCO {kind}", columns, partial(make, path, folder, split, content))
 
 
-def _read(path: Path) -> Content:
+def _parsed(path: Path) -> Any:
     try:
-        content = parse_json(path.read_bytes())
+        return parse_json(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: no JSON, or cut short ({error})") from error
+
+
+def _checked(path: Path, content: Any) -> Content:
     if not is_coco(content):
         raise ValueError(
             f"{path}: not in COCO's format: it has no lists `images` and `annotations`"
@@ -165,7 +171,7 @@ def _object_row(
             "box_format": "xywh",
             "labels": labels,
             "masks": [one.get("segmentation") for one in objects],
-            "crowd": [bool(one.get("iscrowd")) for one in objects],
+            "crowd": [one.get("iscrowd") for one in objects],
         },
         drops_thin=True,  # COCO's instances_train2017.json has two such boxes
     )

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from pg_transfer.data.release import missing_images, tried
 from pg_transfer.data.video_files import require_decoder
+from pg_transfer.own_data.box_formats import require_form
 from pg_transfer.own_data.columns import OTHER_NAMES
 from pg_transfer.own_data.conversations import ROLE, conversation_column, unrolled
 from pg_transfer.own_data.held_out import Shown, hold_out
 from pg_transfer.own_data.image_files import require_files
 from pg_transfer.own_data.maker import Kind, Maker, Wishes
-from pg_transfer.own_data.objects import require_form
 from pg_transfer.own_data.rows import Row, Source
 from pg_transfer.own_data.scoring import Seen, choose_metric, require_metric
 from pg_transfer.own_data.written_boxes import all_or_none
@@ -111,7 +111,9 @@ def _rows(
     splits: dict[str, list[Example]] = defaultdict(list)
     shown: dict[tuple[str, str], Shown] = {}
     left_out: list[str] = []
+    first: dict[bool, str] = {}
     for number, row in enumerate(source.rows()):
+        first.setdefault(maker.says_split(row), row.place)
         made = tried(_row, maker, row, number, shown)
         if made is None:
             continue
@@ -126,6 +128,12 @@ def _rows(
         maker.remarks.append(
             f"note: {len(left_out):,} rows are left out: their boxes or masks need the size of an "
             f"image that is missing ({'; '.join(left_out[:NAMED])}{more})"
+        )
+    if len(first) == 2:
+        raise ValueError(
+            f"{first[False]}: nothing says which split it is of, as names of files do elsewhere "
+            f"({first[True]}). Take its file away, or say which are meant: data={{train: ..., "
+            f"validation: ...}}"
         )
     if not splits:
         raise ValueError("not one row is left to make an example of")

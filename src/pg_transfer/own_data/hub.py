@@ -129,19 +129,28 @@ def _dataset(kind: str, found: Any, folder: Path, split: str | None, name: str) 
     where = f"{name}, {split} row" if split and name == kind else f"{name}, row"
 
     def rows() -> Iterator[Row]:
-        lists = found.select_columns(several).with_format("arrow")  # counted without being read
+        cells = found.select_columns([*images, *several]).with_format("arrow")
         for number, values in enumerate(_spelled(rest)):
-            stored: dict[str, Any] = {
-                column: ImageInDataset(found, column, number) for column in images
-            }
+            shown = cells[number] if cells.column_names else {}  # looked at without being read
+            place = f"{where} {number + 1}"
+            stored: dict[str, Any] = {}
+            for column in images:
+                if _is_there(shown[column][0]):
+                    stored[column] = ImageInDataset(found, column, number, place)
             for column in several:
-                length = len(lists[number][column][0])
-                stored[column] = [
-                    ImageInDataset(found, column, number, place) for place in range(length)
-                ]
-            yield Row(f"{where} {number + 1}", folder, split, values | stored)
+                if (those := shown[column][0]).is_valid:
+                    stored[column] = [
+                        ImageInDataset(found, column, number, place, n) if _is_there(one) else None
+                        for n, one in enumerate(those)
+                    ]
+            yield Row(place, folder, split, values | stored)
 
     return Source(kind, tuple(found.column_names), rows)
+
+
+def _is_there(cell: Any) -> bool:
+    """Whether a cell of Arrow's holds an image, or the name of one."""
+    return cell.is_valid and (cell["bytes"].is_valid or cell["path"].is_valid)
 
 
 def _spelled(found: Any) -> Iterator[dict[str, Any]]:

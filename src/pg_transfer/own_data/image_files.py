@@ -82,8 +82,8 @@ def turned(image: OneImage, stored: tuple[int, int]) -> ValueError:
     assert isinstance(image, (Path, StoredImage))
     width, height = stored
     return ValueError(
-        f"{image if isinstance(image, Path) else image.name} is stored with {width}x{height} "
-        f"pixels, its EXIF asks to turn it, and its boxes or masks are those of the turned image. "
+        f"{image} is stored with {width}x{height} pixels, its EXIF asks to turn it, and its boxes "
+        f"or masks are those of the turned image. "
         f"EXIF is not obeyed, as by the paper's code: turn the pixels themselves (ImageMagick's "
         f"`mogrify -auto-orient`, Pillow's `ImageOps.exif_transpose`), or write boxes and masks "
         f"for the image as it is stored"

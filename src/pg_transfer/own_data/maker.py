@@ -127,7 +127,11 @@ class Maker:
         return images if role == "images" else images[0]
 
     def with_requests(self, splits: Mapping[str, Sequence[Example]]) -> dict[str, list[Example]]:
-        """The examples with the names of all categories in requests that want them."""
+        """The examples with the names of all categories in requests that want them.
+
+        Raises:
+            ValueError: they are wanted, and not one object has a label.
+        """
         every = dict.fromkeys(
             label for examples in splits.values() for one in examples for label in _labels(one)
         )
@@ -136,6 +140,12 @@ class Maker:
             wanted = CATEGORIES if len(every) <= FEW else LABELS
             self.request = f"{verb} {{{wanted}}}"
         asks_for = roles.fields(self.request)
+        if not every and {CATEGORIES, LABELS} & set(asks_for):
+            raise ValueError(
+                f"there is nothing to ask for: not one object has a label. Name their column "
+                f"(columns={{labels: ...}}), or write the request "
+                f"({typed_template('prefix', f'{self.request.split()[0]} cat')})"
+            )
         if LABELS in asks_for:
             general = typed_template("prefix", f"{self.request.split()[0]} {{{CATEGORIES}}}")
             self.remarks.append(
@@ -197,6 +207,10 @@ class Maker:
 
     def _get(self, values: Mapping[str, Any], role: str) -> Any:
         return roles.value(values, self.names[role]) if role in self.names else None
+
+    def says_split(self, row: Row) -> bool:
+        """Whether anything does: the user, the name of the file, or a column."""
+        return row.split is not None or "split" in self.names
 
     def _split(self, row: Row) -> str:
         if row.is_named or "split" not in self.names:

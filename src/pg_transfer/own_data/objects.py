@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,16 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from pg_transfer.data.images import open_image
+from pg_transfer.own_data.box_formats import CORNERS, NORMALISED, require_form
+from pg_transfer.own_data.masks import lengths_of, read_mask
 from pg_transfer.segmentation.masks import whole_pixels
-from pg_transfer.segmentation.run_lengths import drawn, has_pixel, run_lengths
+from pg_transfer.segmentation.run_lengths import drawn, has_pixel
 from pg_transfer.segmentation.scenes import NO_PIXEL, Box, Scene, Thing
-
-CORNERS = ("xyxy", "xywh", "cxcywh", "yxyx")
-NORMALISED = "_normalised"
-BOX_FORMATS = (*CORNERS, *(name + NORMALISED for name in CORNERS))
-"""Corners; left, top, width, height; centre, width, height; corners, rows first. In pixels, or as
-fractions of the image."""
 
 OVERSHOOT = 0.02
 """How far outside the image, as a fraction of it, a box may reach and still be cut at its edge."""
@@ -101,8 +97,9 @@ def read_scene(
     width, height = size_in(values, size)
     things = []
     for number in range(count):
-        is_crowd = given["crowd"] is not None and bool(given["crowd"][number])
         try:
+            is_crowd = given["crowd"] is not None and _is_crowd(given["crowd"][number])
+            label = "" if given["labels"] is None else _label(given["labels"][number])
             box, mask = _place(
                 None if boxes is None else boxes[number],
                 None if masks is None else masks[number],
@@ -114,8 +111,7 @@ def read_scene(
                 tally.empty += isinstance(error, EmptyMaskError)
                 continue
             raise ValueError(f"object {number + 1}: {error}") from error
-        label = "" if given["labels"] is None else str(given["labels"][number]).strip()
-        things.append(Thing(box, _fit(label, number), mask, is_crowd))
+        things.append(Thing(box, label, mask, is_crowd))
     return Scene(height, width, tuple(things))
 
 
@@ -137,9 +133,11 @@ def _place(
             raise ValueError("neither a box nor a mask")
         return where, None
     if isinstance(mask, str):
-        draw = partial(_mask_file, folder / mask, height, width)
+        if not os.path.isfile(folder / mask):  # noqa: PTH113  (of a name too long pathlib raises)
+            raise ValueError(f"its mask, {mask!r:.60}, is no file in {folder}")
+        draw = partial(read_mask, folder / mask, height, width)
         return where or _box_around(draw(), height, width), draw
-    lengths = _lengths(mask, height, width, is_fraction=form.endswith(NORMALISED))
+    lengths = lengths_of(mask, height, width, is_fraction=form.endswith(NORMALISED))
     draw = partial(drawn, lengths)
     where = where or _box_around(draw(), height, width)
     top, left, bottom, right = whole_pixels(where, height=height, width=width)
@@ -155,16 +153,6 @@ def _listed(values: Mapping[str, Any], name: str) -> Sequence[Any] | None:
     return those
 
 
-def require_form(form: Any) -> None:
-    """Raises ValueError if that is no meaning of a box's numbers."""
-    if form not in BOX_FORMATS:
-        found = "is not said" if form is None else f"is {form!r}"
-        raise ValueError(
-            f"what the numbers of a box mean {found}: set box_format to one of "
-            f"{', '.join(BOX_FORMATS)}"
-        )
-
-
 def _form(form: Any, *, needed: bool) -> str:
     if form is None and not needed:
         return CORNERS[0]
@@ -172,13 +160,23 @@ def _form(form: Any, *, needed: bool) -> str:
     return str(form)
 
 
-def _fit(label: str, number: int) -> str:
-    if any(sign in label for sign in ";<>\n"):
+def _label(label: Any) -> str:
+    """What an object is called; empty if nothing."""
+    if isinstance(label, bool) or not isinstance(label, str | int | float) or label != label:
+        raise ValueError(f'the label is {label!r:.60}, no text; of an object without one it is ""')
+    text = str(label).strip()
+    if any(sign in text for sign in ";<>\n"):
         raise ValueError(
-            f"object {number + 1}: the label {label!r} has a ; < > or line end, which divide and "
-            f"begin objects in an answer"
+            f"the label {text!r} has a ; < > or line end, which divide and begin objects in an "
+            f"answer"
         )
-    return label
+    return text
+
+
+def _is_crowd(said: Any) -> bool:
+    if said not in (None, 0, 1):
+        raise ValueError(f"whether it is a crowd is {said!r:.40}, neither 0 nor 1")
+    return bool(said)
 
 
 def size_in(values: Mapping[str, Any], look: Callable[[], tuple[int, int]]) -> tuple[int, int]:
@@ -208,6 +206,8 @@ def _box(box: Any, form: str, height: int, width: int, tally: Tally) -> Box:
     shown = f"the box {list(box)} (box_format={form}) in an image of {width}x{height} pixels"
     if min(left, top, 1 - right, 1 - bottom) < -OVERSHOOT:
         raise ValueError(f"{shown} leaves it")
+    if form == kind and min(height, width) > 1:
+        _require_beyond_a_pixel((a, b, c, d), shown, form)
     outside = max(-left * width, -top * height, (right - 1) * width, (bottom - 1) * height)
     is_thin = 0 <= min((right - left) * width, (bottom - top) * height) < 1
     left, top, right, bottom = (min(max(edge, 0.0), 1.0) for edge in (left, top, right, bottom))
@@ -221,56 +221,14 @@ def _box(box: Any, form: str, height: int, width: int, tally: Tally) -> Box:
     return top, left, bottom, right
 
 
-def _lengths(mask: Any, height: int, width: int, *, is_fraction: bool) -> Any:
-    """The compressed run lengths of polygons or run lengths."""
-    try:
-        if isinstance(mask, list):
-            mask = _polygons(mask)
-            if is_fraction:
-                scale = np.array([width, height])
-                mask = [(np.reshape(one, (-1, 2)) * scale).ravel().tolist() for one in mask]
-        lengths = run_lengths(mask, height, width)
-    except Exception as error:  # pycocotools has no exceptions of its own
+def _require_beyond_a_pixel(corners: Sequence[float], shown: str, form: str) -> None:
+    """Raises ValueError if these are numbers of pixels in name alone."""
+    a, b, c, d = corners
+    if 0 <= a < c <= 1 and 0 <= b < d <= 1 and not all(map(float.is_integer, corners)):
         raise ValueError(
-            f"the mask {mask!r:.60} is neither polygons [[x, y, x, y, ...], ...], nor run lengths "
-            f'{{"size": [height, width], "counts": ...}}, nor the name of a file ({error})'
-        ) from error
-    if not is_fraction and isinstance(mask, list):
-        _require_pixels(mask, height, width)
-    return lengths
-
-
-def _require_pixels(polygons: list[list[float]], height: int, width: int) -> None:
-    if min(height, width) > 1 and all(0 <= number <= 1 for one in polygons for number in one):
-        raise ValueError(
-            f"the mask {polygons!r:.60} is all within the first pixel of an image of "
-            f"{width}x{height}: if these are fractions of it, say so with "
-            f"box_format={CORNERS[0]}{NORMALISED}, or as the boxes are "
-            f"({', '.join(name + NORMALISED for name in CORNERS[1:])})"
+            f"{shown} is all within the first of them: if these are fractions of the image, say so "
+            f"with box_format={form}{NORMALISED}"
         )
-
-
-def _polygons(mask: list[Any]) -> list[list[float]]:
-    """A list of [x, y, x, y, ...], of whatever depth it came in."""
-    if mask and isinstance(mask[0], (int, float)):
-        mask = [mask]
-    elif mask and isinstance(mask[0], list) and len(mask[0]) == 2:
-        mask = [[number for point in mask for number in point]]
-    elif mask and mask[0] and isinstance(mask[0][0], list):
-        mask = [[number for point in one for number in point] for one in mask]
-    for one in mask:
-        if len(one) < 6 or len(one) % 2 or not all(math.isfinite(number) for number in one):
-            raise ValueError("a polygon has at least three points of two numbers")
-    return mask
-
-
-def _mask_file(path: Path, height: int, width: int) -> np.ndarray:
-    mask = open_image(path).max(axis=2) > 0
-    if mask.shape != (height, width):
-        raise ValueError(
-            f"{path} is a mask of {mask.shape[::-1]} for an image of {(width, height)}"
-        )
-    return mask
 
 
 def _box_around(mask: np.ndarray, height: int, width: int) -> Box:

@@ -155,7 +155,7 @@ def _folder(folder: Path, metric: str | None) -> Source:
     if of_coco := find_coco(folder):
         annotations = of_coco[_wanted(folder, of_coco, metric)]
         return _of_files(annotations, read_coco(annotations, folder))
-    if lists := sorted(folder.glob("*.json")):
+    if lists := [path for path in sorted(folder.glob("*.json")) if path.name[0] != "."]:
         return _of_files(lists, _files(lists))
     inside = [place for place in folder.iterdir() if place.is_dir()]
     if any(entry.suffix.lower() in IMAGE_ENDINGS for place in inside for entry in place.rglob("*")):
@@ -165,7 +165,8 @@ def _folder(folder: Path, metric: str | None) -> Source:
 
 def _below(folder: Path, pattern: str) -> list[Path]:
     """In the folder and in those in it, but no deeper: a folder of images may be very large."""
-    return sorted({*folder.glob(pattern), *folder.glob(f"*{os.sep}{pattern}")})
+    found = {*folder.glob(pattern), *folder.glob(f"*{os.sep}{pattern}")}
+    return sorted(path for path in found if path.name[0] != ".")  # macOS's ._train.csv
 
 
 def _wanted(folder: Path, found: Mapping[str, Sequence[Path]], metric: str | None) -> str:

@@ -10,7 +10,7 @@ from pg_transfer.metrics import detection, labelled_masks
 from pg_transfer.metrics.matching import score_amounts, score_matches
 from pg_transfer.metrics.vqa import score_vqa
 from pg_transfer.segmentation.masks import MaskCodec
-from pg_transfer.task import Answer, Formula, Scores
+from pg_transfer.task import Answer, Example, Formula, Scores
 
 NAMES = {
     "exact": "how many answers are one of the suffixes, letter by letter",
@@ -29,8 +29,9 @@ OF_OBJECTS = ("box_ap", "miou")
 LONG_TEXT = 5
 """Words; answers that are longer on average are compared as captions."""
 
-SEVERAL = 3
-"""So many answers to every question are those of several people."""
+SEVERAL = 4
+"""So many answers to every question are those of several people: three of them can agree that
+an answer is right, whichever of them is left out."""
 
 
 class Seen(NamedTuple):
@@ -75,6 +76,27 @@ def require_metric(name: str) -> None:
         import_module("pg_transfer.metrics.captions")
 
 
+def why_unscorable(name: str, examples: Sequence[Example]) -> str:
+    """Why answers to these examples cannot be scored by the metric of that name; empty if they can.
+
+    Where truths are missing there is nothing to score by, which is none of these reasons.
+    """
+    if name == "box_ap":
+        scenes = [one.reference for one in examples]
+        is_empty = None not in scenes and not any(scene.asked for scene in scenes)
+        return "there is not one box to be found in its images" if is_empty else ""
+    if not all(one.suffixes for one in examples):
+        return ""
+    if name == "vqa" and (alone := [one.id for one in examples if len(one.suffixes) < 2]):
+        return (
+            f"metric=vqa compares with the answers of several people, and example {alone[0]!r} has "
+            f"one suffix only; metric=exact compares with it"
+        )
+    if name == "relaxed" and (several := [one.id for one in examples if len(one.suffixes) > 1]):
+        return f"metric=relaxed compares with one suffix, and example {several[0]!r} has several"
+    return ""
+
+
 def formulas_of(name: str) -> Mapping[str, Formula]:
     """How metrics follow from the examples' scores, as in `Task.formulas`."""
     tables = {"box_ap": detection.FORMULAS, "miou": labelled_masks.FORMULAS}
@@ -95,6 +117,8 @@ def score(
     Raises:
         ValueError: the metric does not fit the examples.
     """
+    if why := why_unscorable(name, [answer.example for answer in answers]):
+        raise ValueError(why)
     texts = [answer.text for answer in answers]
     truths = [answer.example.suffixes for answer in answers]
     if name in OF_OBJECTS:
@@ -120,17 +144,10 @@ def _anls(texts: Sequence[str], truths: Sequence[Sequence[str]]) -> Scores:
 
 
 def _vqa(texts: Sequence[str], truths: Sequence[Sequence[str]]) -> Scores:
-    if min(map(len, truths)) < 2:
-        raise ValueError(
-            "metric=vqa compares with the answers of several people, and an example has one "
-            "suffix only; metric=exact compares with it"
-        )
     return score_vqa(texts, truths).only({"accuracy": "accuracy"})
 
 
 def _relaxed(texts: Sequence[str], truths: Sequence[Sequence[str]]) -> Scores:
-    if max(map(len, truths)) > 1:
-        raise ValueError("metric=relaxed compares with one suffix, and an example has several")
     texts, truths = _lower(texts, truths)
     return score_amounts(texts, [one for (one,) in truths])
 

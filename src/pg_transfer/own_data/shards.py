@@ -41,6 +41,8 @@ def _rows(path: Path) -> Iterator[Row]:
     with path.open("rb") as file:
         for member in members_of(path):
             name = PurePosixPath(member.name)
+            if name.name.startswith("."):  # no row to webdataset either; macOS packs a ._7.jpg
+                continue
             stem, _, extension = name.name.partition(".")
             key = str(name.parent / stem)
             values = rows.setdefault(key, {ID: key})

@@ -42,13 +42,15 @@ class ImageInDataset(StoredImage):
     dataset: Any
     column: str
     row: int
+    place: str
+    """What the row is called, "a.parquet, row 12": they are counted from 1."""
     number: int | None = None
     """Which of several in the cell."""
 
     @property
     def name(self) -> str:
-        """`row 12, image`: rows are counted from 1."""
-        return f"row {self.row + 1}, {self.column}"
+        """`a.parquet, row 12, image`: the row and the column."""
+        return f"{self.place}, {self.column}"
 
     def read(self) -> bytes:
         """The content that the cell holds, or that of the file which it names."""

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from pg_transfer.data import images
 from pg_transfer.process.whole_files import whole
 from pg_transfer.reporting.fonts import Font, font_for
-from pg_transfer.task import Answer, Clip, Outline, Task
+from pg_transfer.task import Answer, Clip, OneImage, Outline, Task
 from pg_transfer.task import Image as Source
 
 COLOURS = {"truth": (20, 150, 60), "answer": (240, 110, 20)}
@@ -70,9 +70,13 @@ def draw_outlines(source: Source, outlines: Sequence[Outline], *, side_px: int) 
     """The image with boxes and masks drawn into it, its longer side `side_px` long.
 
     Labels stand in the boxes, what is meant above and what was answered below. Of several images
-    all are shown, of a video `FRAMES`; outlines are for one.
+    all are shown, the outlines in the first; of a video `FRAMES`, for which there are none.
     """
-    pixels = _pixels(source)
+    if isinstance(source, tuple):
+        pixels, share = _side_by_side([_pixels(one) for one in source])
+        outlines = [_in_the_first(outline, share) for outline in outlines]
+    else:
+        pixels = _pixels(source)
     picture = Image.fromarray(_tinted(pixels, outlines, side_px) if outlines else pixels)
     scale = side_px / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)
@@ -106,13 +110,10 @@ def _write_label(draw: ImageDraw.ImageDraw, outline: Outline, size: tuple[int, i
     draw.text((left, edge), label, fill="white", font=font, anchor=anchor)
 
 
-def _pixels(source: Source) -> np.ndarray:
-    """Those of an image; of several, side by side and equally high."""
+def _pixels(source: OneImage | Clip) -> np.ndarray:
     if isinstance(source, Clip):
         return _sheet(list(source.frames()))
-    if not isinstance(source, tuple):
-        return source() if callable(source) else images.open_image(source)
-    return _side_by_side([_pixels(one) for one in source])
+    return source() if callable(source) else images.open_image(source)
 
 
 def _sheet(frames: Sequence[np.ndarray]) -> np.ndarray:
@@ -126,12 +127,22 @@ def _sheet(frames: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(rows)
 
 
-def _side_by_side(sources: Sequence[np.ndarray]) -> np.ndarray:
+def _side_by_side(sources: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
+    """Images made equally high, in one, and the share of its width that is the first's."""
     pictures = [Image.fromarray(pixels) for pixels in sources]
     height = min(picture.height for picture in pictures)
     widths = [max(1, round(one.width * height / one.height)) for one in pictures]
     resized = [one.resize((width, height)) for one, width in zip(pictures, widths, strict=True)]
-    return np.concatenate([np.asarray(one) for one in resized], axis=1)
+    return np.concatenate([np.asarray(one) for one in resized], axis=1), widths[0] / sum(widths)
+
+
+def _in_the_first(outline: Outline, share: float) -> Outline:
+    """An outline of an image that is only the left share of a picture."""
+    ymin, xmin, ymax, xmax = outline.box
+    mask = outline.mask
+    if mask is not None:
+        mask = np.pad(mask, ((0, 0), (0, round(mask.shape[1] * (1 / share - 1)))))
+    return outline._replace(box=(ymin, xmin * share, ymax, xmax * share), mask=mask)
 
 
 def _describe(answer: Answer, scores: dict[str, float], outlines: Sequence[Outline]) -> list[Line]:

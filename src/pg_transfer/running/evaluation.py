@@ -19,7 +19,7 @@ from pg_transfer.reporting.record import Record, write_record
 from pg_transfer.reporting.report import NOTHING, Report, build_report, cells
 from pg_transfer.running.assemble import Run, assemble
 from pg_transfer.running.devices import found, scoring_trainer
-from pg_transfer.running.judging import learnt_by_heart
+from pg_transfer.running.judging import asked_otherwise, learnt_by_heart
 from pg_transfer.running.mixing import move_data, move_images
 from pg_transfer.running.parts import build_task
 from pg_transfer.sources.run_settings import read_run_settings, require_parts
@@ -81,6 +81,8 @@ def score(config: DictConfig, requests: Requests) -> None:
     run = assemble(settings, folder, checkpoint=checkpoint, requests=requests)
     if checkpoint.name == BEST and (learnt := learnt_by_heart(settings)):
         run.remarks.append(f"these weights were chosen by {learnt}")
+    if otherwise := asked_otherwise(settings.get("prompt"), run.task.request):
+        run.remarks.append(otherwise)
     name = report_name(config, run.module.decoding.label)
     report_run(run, settings, {split: run.score(split) for split in run.report}, name=name)
 

@@ -9,6 +9,9 @@ from pg_transfer.data.splits import is_part
 JOINED = "validate"
 """The split of a mixture that is made of those of its tasks."""
 
+LABELS = "{labels}"
+"""In a template, the objects of the image; any other column is for the examples to differ in."""
+
 
 def learnt_by_heart(config: DictConfig) -> str:
     """That the run is judged by what it learns from, in words; empty if it is not.
@@ -31,3 +34,18 @@ def learnt_by_heart(config: DictConfig) -> str:
                 f"tell how much is known by heart, not what is better. {remedy}"
             )
     return ""
+
+
+def asked_otherwise(learnt: str | None, asked: str | None) -> str:
+    """That own data are asked something else than a run has learnt to answer; empty if not.
+
+    Args:
+        learnt: what the run asks of every image, or its template; None where that is the task's.
+        asked: likewise of the data at hand.
+    """
+    if not learnt or not asked or learnt == asked or "{" in learnt.replace(LABELS, ""):
+        return ""
+    return (
+        f"asked is {asked!r}, and the run has learnt to answer {learnt!r}; a column `prefix` in "
+        f"the data asks the same"
+    )
