@@ -186,7 +186,8 @@ def _gone_through(update: Update, micro_batch: int, mesh: DeviceMesh | None = No
     if is_rounded:
         rounded = _rounded(module)
         memory["weights"] -= sum(round(w.numel() * (w.itemsize - FOUR_BIT)) for w in rounded)
-        memory["activations"] += max(weight.nbytes for weight in rounded)  # one, to compute with
+        # One at a time is made whole again, to compute with.
+        memory["activations"] += max((weight.nbytes for weight in rounded), default=0)
     return Demand(
         micro_batch=micro_batch,
         passes=passes,
@@ -249,7 +250,7 @@ def _rounded(module: TransferModule) -> list[torch.Tensor]:
     for name, layer in module.model.named_modules():
         is_hit = any(is_target(name, part) for part in adapted if part != "projector")
         if is_hit and layer.in_features % BLOCK == 0:  # type: ignore[operator]
-            weights.append(layer.get_base_layer().weight)  # type: ignore[operator]
+            weights.append(layer.weight)  # its base's, where there is an adapter
     return weights
 
 

@@ -100,12 +100,12 @@ def _count(settings: Mapping[str, Any], at_hand: AtHand) -> int:
 
 
 def _named(devices: Any) -> list[str] | None:
-    """The devices of a list, or of a text such as "0,1"; None where it is their number."""
+    """The devices of a list, or of a text such as "0,1" or "1,"; None for their number."""
     if isinstance(devices, list):
         return [str(place) for place in devices]
     if isinstance(devices, int) or str(devices).isdigit():
         return None
-    return [place.strip() for place in str(devices).split(",")]
+    return [place.strip() for place in str(devices).split(",") if place.strip()]
 
 
 def _most(settings: Mapping[str, Any], at_hand: AtHand) -> int | None:
