@@ -31,6 +31,12 @@ SETTINGS = [
         "or say trainer.num_nodes=1",
     ),
     Fault(
+        "a setting of the trainer that the run makes for itself",
+        whole,
+        (*ON_TEXTVQA, "+trainer.max_epochs=3"),
+        "trainer.max_epochs=3 is for the run to settle: recipe.epochs=... says how long it is",
+    ),
+    Fault(
         "a setting that is added and that nothing reads",
         whole,
         (*ON_TEXTVQA, "+recipe.droput=0.1"),

@@ -24,6 +24,7 @@ from pg_transfer.running.settings import (
     refuse_foreign_codec,
 )
 from pg_transfer.running.task_settings import require_fitting
+from pg_transfer.running.trainer_settings import refuse_settled
 from pg_transfer.sources.loading import tokenizer_of
 from pg_transfer.sources.models import start
 from pg_transfer.task import Task
@@ -113,9 +114,11 @@ def build_trainer(
         loggers: of a run that learns; none for one that only scores.
 
     Raises:
-        ValueError: the batch cannot be cut into micro-batches.
+        ValueError: the batch cannot be cut into micro-batches, or the trainer is given what the run
+            settles.
     """
-    learns = bool(loggers)
+    if learns := bool(loggers):
+        refuse_settled(config.trainer)
     chosen_starter = {} if "plugins" in config.trainer else {"plugins": starter()}
     try:
         trainer: Trainer = instantiate(
