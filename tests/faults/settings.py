@@ -31,6 +31,17 @@ SETTINGS = [
         "or say trainer.num_nodes=1",
     ),
     Fault(
+        "processes that would each learn alone",
+        whole,
+        (
+            *ON_TEXTVQA,
+            "trainer.strategy={_target_: lightning.pytorch.strategies.ModelParallelStrategy}",
+        ),
+        "trainer.strategy is Lightning's ModelParallelStrategy, under which each process would "
+        "clip the gradients that it holds, or learn alone: take trainer=ddp, or trainer=fsdp, "
+        "which shares the weights out",
+    ),
+    Fault(
         "a setting of the trainer that the run makes for itself",
         whole,
         (*ON_TEXTVQA, "+trainer.max_epochs=3"),

@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers.logger import Logger
-from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
 from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.model.config import released
@@ -114,8 +114,8 @@ def build_trainer(
         loggers: of a run that learns; none for one that only scores.
 
     Raises:
-        ValueError: the batch cannot be cut into micro-batches, or the trainer is given what the run
-            settles.
+        ValueError: the batch cannot be cut into micro-batches, the trainer is given what the run
+            settles, or a strategy that it cannot learn with.
     """
     if learns := bool(loggers):
         refuse_settled(config.trainer)
@@ -146,6 +146,7 @@ def build_trainer(
         # Else all gradients are there twice, which the planner does not expect.
         trainer.strategy._ddp_kwargs.setdefault("gradient_as_bucket_view", True)
     if learns:
+        refuse_other_strategies(trainer.strategy)
         passes = accumulation(recipe.batch_size, config.micro_batch, trainer.world_size)
         trainer.accumulate_grad_batches = passes
         trainer.val_check_interval = passes * updates_between(steps, config.validations)
@@ -163,6 +164,16 @@ def updates_between(steps: int, validations: int) -> int:
     """
     shortest = steps // (validations + 1) + 1
     return steps // (steps // shortest)
+
+
+def refuse_other_strategies(strategy: Strategy) -> None:
+    """Raises ValueError where a process would not add up, or not clip, the gradients of all."""
+    if not isinstance(strategy, SingleDeviceStrategy | DDPStrategy | FullySharded):
+        raise ValueError(
+            f"trainer.strategy is Lightning's {type(strategy).__name__}, under which each process "
+            f"would clip the gradients that it holds, or learn alone: take trainer=ddp, or "
+            f"trainer=fsdp, which shares the weights out"
+        )
 
 
 def refuse_sharded_bits(trainer: Trainer, tuning: Tuning) -> None:

@@ -23,8 +23,8 @@ SETTLED = {
     "logger": "logger=... says where it is followed",
     "max_epochs": LENGTH,
     "max_steps": LENGTH,
-    "max_time": "it would end in the midst of an update; asked to stop, it finishes that and can go "
-    "on later, timeout --signal=INT 3600 python train.py ...",
+    "max_time": "it would end in the midst of an update; asked to stop, it finishes that first, "
+    "and can go on: timeout --signal=INT 3600 python train.py ...",
     "min_epochs": LENGTH,
     "min_steps": LENGTH,
     "overfit_batches": LESS_DATA,
