@@ -316,6 +316,7 @@ def test_a_fingerprint_knows_weights_in_either_precision_and_at_any_resolution()
         (FULL, "bf16-true", "a learning rate of 1e-05 for the vision part"),
         (Tuning(vision=FROZEN, projector=FROZEN, language=Part(lr=9e-5)), "16-true", "language"),
         (FULL, "16-mixed", "clipping would take for large ones"),
+        (FULL, "16", "precision=16: .*clipping would take for large ones"),
         (LORA, "bf16-mixed", None),
         (Tuning(vision=FROZEN, projector=FROZEN, language=Part(lr=1e-4)), "bf16-true", None),
     ],

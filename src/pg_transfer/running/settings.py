@@ -191,11 +191,11 @@ def _refuse_odd_splits(splits: DictConfig) -> None:
 
 def refuse_rounded_updates(parts: Mapping[str, Learning], precision: str) -> None:
     """Raises ValueError where weights or gradients of so few bits would lose the updates."""
-    if precision == "16-mixed":
+    if precision in ("16-mixed", "16"):  # which Lightning takes for the same
         raise ValueError(
-            "trainer.precision=16-mixed: float16 needs gradients to be scaled, which the recipe's "
-            "clipping would take for large ones. Take bf16-mixed, or 32-true where a GPU has no "
-            "bfloat16"
+            f"trainer.precision={precision}: float16 needs gradients to be scaled, which the "
+            f"recipe's clipping would take for large ones. Take bf16-mixed, or 32-true where a GPU "
+            f"has no bfloat16"
         )
     if precision not in ("bf16-true", "16-true"):
         return
