@@ -386,6 +386,7 @@ def test_one_line_is_one_part() -> None:
     assert tuning.vision == FROZEN and tuning.projector == Part(mode="trained", lr=1e-5)
     assert tuning.frozen_dtype == "bfloat16"
     assert tuning_of(composed("trainer.precision=bf16-mixed")).frozen_dtype == "float32"
+    assert tuning_of(composed("tuning=lora", "trainer.precision=32")).frozen_dtype == "float32"
 
 
 @pytest.mark.parametrize(

@@ -66,9 +66,9 @@ def remark_on_precision(trainer: DictConfig) -> str:
     )
 
 
-def frozen_dtype(precision: str) -> str:
+def frozen_dtype(precision: str | int | None) -> str:
     """Resolves `${frozen_dtype:bf16-mixed}`: what does not learn is kept as it is computed with."""
-    return "bfloat16" if precision.startswith("bf16") else "float32"
+    return "bfloat16" if str(precision).startswith("bf16") else "float32"
 
 
 def times(factor: float, value: float) -> float:
