@@ -39,7 +39,7 @@ def scoring_trainer(
 ) -> tuple[dict[str, Any], list[str]]:
     """The trainer's settings for scoring, and what of the run's gave way to what is at hand.
 
-    Answers do not depend on the number of devices.
+    Answers do not depend on the number of devices, unless they are drawn.
 
     Args:
         learnt_on: the run's `trainer`.
@@ -62,7 +62,7 @@ def scoring_trainer(
         settings["strategy"] = "auto"  # which needs no port, and holds all weights on one device
     notes = [
         f"trainer.{key}={settings[key]}, where the run had {before.get(key, 1)}, by what is at "
-        f"hand; answers do not depend on it"
+        f"hand; answers do not depend on it, unless they are drawn"
         for key in ("accelerator", "num_nodes", "devices")
         if key not in given and settings.get(key, 1) != before.get(key, 1)
     ]
