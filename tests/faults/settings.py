@@ -23,31 +23,6 @@ SETTINGS = [
         "text_length, warmup, weight_decay",
     ),
     Fault(
-        "a second node, of which nobody has started the processes",
-        whole,
-        (*ON_TEXTVQA, "+trainer.num_nodes=2", "micro_batch=1"),
-        "trainer.devices=1 and trainer.num_nodes=2, and nobody has started the processes of the "
-        "other nodes: start a process for each device by srun or torchrun (docs/several_gpus.md), "
-        "or say trainer.num_nodes=1",
-    ),
-    Fault(
-        "processes that would each learn alone",
-        whole,
-        (
-            *ON_TEXTVQA,
-            "trainer.strategy={_target_: lightning.pytorch.strategies.ModelParallelStrategy}",
-        ),
-        "trainer.strategy is Lightning's ModelParallelStrategy, under which each process would "
-        "clip the gradients that it holds, or learn alone: take trainer=ddp, or trainer=fsdp, "
-        "which shares the weights out",
-    ),
-    Fault(
-        "a setting of the trainer that the run makes for itself",
-        whole,
-        (*ON_TEXTVQA, "+trainer.max_epochs=3"),
-        "trainer.max_epochs=3 is for the run to settle: recipe.epochs=... says how long it is",
-    ),
-    Fault(
         "a setting that is added and that nothing reads",
         whole,
         (*ON_TEXTVQA, "+recipe.droput=0.1"),

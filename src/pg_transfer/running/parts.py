@@ -24,7 +24,7 @@ from pg_transfer.running.settings import (
     refuse_foreign_codec,
 )
 from pg_transfer.running.task_settings import require_fitting
-from pg_transfer.running.trainer_settings import refuse_settled
+from pg_transfer.running.trainer_settings import refuse_odd_settings
 from pg_transfer.sources.loading import tokenizer_of
 from pg_transfer.sources.models import start
 from pg_transfer.task import Task
@@ -118,7 +118,7 @@ def build_trainer(
             settles, or a strategy that it cannot learn with.
     """
     if learns := bool(loggers):
-        refuse_settled(config.trainer)
+        refuse_odd_settings(config.trainer)
     chosen_starter = {} if "plugins" in config.trainer else {"plugins": starter()}
     try:
         trainer: Trainer = instantiate(

@@ -33,8 +33,11 @@ SETTLED = {
 """What to say of each: it would be lost, or leave a part of the run out."""
 
 
-def refuse_settled(trainer: Mapping[Any, Any]) -> None:
-    """Raises ValueError if one of `SETTLED` is among the trainer's settings."""
+def refuse_odd_settings(trainer: Mapping[Any, Any]) -> None:
+    """Raises ValueError if one of `SETTLED` is among the trainer's, or it would log every 0."""
     for name, instead in SETTLED.items():
         if (value := trainer.get(name)) is not None:
             raise ValueError(f"trainer.{name}={value} is for the run to settle: {instead}")
+    every = trainer.get("log_every_n_steps")
+    if every is not None and (type(every) is not int or every < 1):
+        raise ValueError(f"trainer.log_every_n_steps={every} is no whole number from 1 up")
