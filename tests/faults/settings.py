@@ -227,6 +227,12 @@ SETTINGS = [
         "splits.report=[] leaves nothing to score at the end; name a split in it",
     ),
     Fault(
+        "weights by a variable of the shell that is not set",
+        whole,
+        (*ON_TEXTVQA, "model.weights="),
+        "model.weights= is no name of a file or folder",
+    ),
+    Fault(
         "a split that is a number",
         whole,
         (*ON_TEXTVQA, "splits.validate=3"),

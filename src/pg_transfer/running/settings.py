@@ -145,7 +145,8 @@ def refuse_odd_values(config: DictConfig, *, left: str | None = None) -> None:
             f"(none), auto (as few as memory asks for), or how many"
         )
     for name, kinds in PLACES.items():
-        if (value := _found(config, name)) is not None and not isinstance(value, kinds):
+        value = _found(config, name)  # empty where a shell's variable was
+        if value is not None and (value == "" or not isinstance(value, kinds)):
             raise ValueError(f"{name}={value} is no name of a file or folder")
     if config.seed > MOST_SEED:
         raise ValueError(f"seed={config.seed} is too large; {MOST_SEED} is the last there is")
