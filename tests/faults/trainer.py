@@ -26,6 +26,13 @@ TRAINER = [
         "which shares the weights out",
     ),
     Fault(
+        "processes that are copies of the first",
+        whole,
+        (*ON_TEXTVQA, "trainer.devices=2", "trainer.strategy=ddp_spawn", "micro_batch=1"),
+        "trainer.strategy spawns or forks processes, whose scores this one would not have: take "
+        "trainer.strategy=ddp, under which each is a program of its own",
+    ),
+    Fault(
         "no update whose losses are to be logged",
         whole,
         (*ON_TEXTVQA, "trainer.log_every_n_steps=0"),

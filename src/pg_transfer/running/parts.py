@@ -17,7 +17,11 @@ from omegaconf import DictConfig, OmegaConf
 from pg_transfer.model.config import released
 from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.process.console import say
-from pg_transfer.process.launching import refuse_ranks_of_their_own, starter
+from pg_transfer.process.launching import (
+    refuse_copies,
+    refuse_ranks_of_their_own,
+    starter,
+)
 from pg_transfer.running.settings import (
     read_antialias,
     read_component_antialias,
@@ -141,6 +145,7 @@ def build_trainer(
             raise ValueError(f"{chosen}: {error.__cause__}") from error
         raise
     refuse_ranks_of_their_own(trainer)
+    refuse_copies(trainer)
     trainer.strategy.checkpoint_io = WholeFiles()
     if isinstance(trainer.strategy, DDPStrategy):
         # Else all gradients are there twice, which the planner does not expect.
