@@ -43,7 +43,7 @@ from pg_transfer.training.order import accumulation
 from pg_transfer.training.prepared_images import PreparedImages
 from pg_transfer.training.reader import Reader
 from pg_transfer.training.recipe import Recipe
-from pg_transfer.training.sharding import FullySharded
+from pg_transfer.training.sharding import WHOLE_BITS, FullySharded
 from pg_transfer.training.tuning import Tuning
 
 
@@ -185,10 +185,7 @@ def refuse_sharded_bits(trainer: Trainer, tuning: Tuning) -> None:
     """Raises ValueError where weights of 4 bits would have to be cut into pieces."""
     kind = None if tuning.adapters is None else tuning.adapters.kind
     if isinstance(trainer.strategy, FullySharded) and kind == "qlora":
-        raise ValueError(
-            "tuning=qlora with trainer=fsdp: weights of 4 bits cannot be shared out by processes. "
-            "Take trainer=ddp, where each process holds them all, or tuning=lora"
-        )
+        raise ValueError(WHOLE_BITS)
 
 
 def build_tracker(config: DictConfig, folder: Path) -> Guard | None:
