@@ -117,17 +117,19 @@ ALLOWED = {
     "running.evaluation": (
         "task project data.splits reporting.answers reporting.page reporting.record "
         "reporting.report process.console process.stopping training sources.run_settings "
-        "running.assemble running.devices running.judging running.mixing running.parts"
+        "running.assemble running.devices running.judging running.mixing running.parts "
+        "running.trainer_settings"
     ),
     "running.folder": "project process.console process.processes sources.run_settings",
     "running.judging": "data.splits",
     "running.mixing": "",
     "running.parts": (
         "task text model process.console process.launching training sources.loading "
-        "sources.models tracking running.settings running.task_settings"
+        "sources.models tracking running.settings running.task_settings running.trainer_settings"
     ),
     "running.settings": "task training",
     "running.task_settings": "task",
+    "running.trainer_settings": "",
     "running.transfer": (
         "task reporting.scores_file process.console process.replacing process.secrecy "
         "process.whole_files "

@@ -130,6 +130,8 @@ def test_time_by_a_run(capsys, tmp_path: Path) -> None:
         (["trainer.precision=7"], "trainer.precision=7 cannot be planned for"),
         (["trainer.strategy=fsdp"], "trainer.strategy=fsdp takes cannot be planned"),
         (["trainer=fsdp", "trainer.precision=bf16-true"], "can is 32-true, bf16-mixed"),
+        (["trainer=fsdp", "tuning=qlora"], "weights of 4 bits cannot be shared out"),
+        (["tuning=lora", "trainer.precision=bf16-true"], "would round the adapters"),
     ],
 )
 def test_what_cannot_be_planned(capsys, arguments: list[str], said: str) -> None:

@@ -56,7 +56,7 @@ def plan(options: argparse.Namespace) -> None:
     # Torch takes seconds.
     from pg_transfer.planning.asked import AUTO, remedies, settled, update_of
     from pg_transfer.planning.room import WITHOUT_BFLOAT16, asked_device, found_device, gb
-    from pg_transfer.running.settings import refuse_odd_values
+    from pg_transfer.running.settings import refuse_odd_values, refuse_rounded_updates
     from pg_transfer.running.task_settings import images_of
 
     quiet_libraries()
@@ -70,6 +70,7 @@ def plan(options: argparse.Namespace) -> None:
     refuse_odd_values(config, left=AUTO)
     images = images_of(config)
     update = update_of(config, images=images)
+    refuse_rounded_updates(update.tuning.parts(update.recipe), update.precision)
     device = (
         asked_device(options.device)
         if options.device

@@ -132,6 +132,7 @@ def test_an_expression_says_which_layers() -> None:
     [
         ({"kind": "lora2"}, "no adapters of kind 'lora2'; there are lora, rslora, dora, qlora"),
         ({"rank": 0}, "rank 0"), ({"alpha": 0}, "alpha=0"), ({"dropout": 1.0}, "dropout=1.0"),
+        ({"rank": True}, "rank True"), ({"alpha": float("inf")}, "alpha=inf"),
         ({"parts": ("tower",)}, "adapters on tower"), ({"parts": ()}, "adapters on nothing"),
     ],
 )  # fmt: skip

@@ -205,13 +205,14 @@ def test_a_projector_that_was_trained_goes_along(theirs, tmp_path: Path) -> None
     )
 
 
+@pytest.mark.parametrize("chosen", [{}, {"use_dora": True, "use_rslora": True}])
 @torch.no_grad()
-def test_what_peft_saves_of_transformers_model_loads(theirs, tmp_path: Path) -> None:
+def test_what_peft_saves_of_transformers_model_loads(chosen: dict, theirs, tmp_path: Path) -> None:
     peft = pytest.importorskip("peft")
     wrapped = peft.get_peft_model(
         theirs(toy()),
         peft.LoraConfig(
-            r=3, lora_alpha=6, target_modules=r".*\.[qv]_proj", init_lora_weights=False
+            r=3, lora_alpha=6, target_modules=r".*\.[qv]_proj", init_lora_weights=False, **chosen
         ),
     ).eval()
     wrapped.save_pretrained(tmp_path)

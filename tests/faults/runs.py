@@ -120,6 +120,14 @@ RUNS = [
         program="evaluate.py",
     ),
     Fault(
+        "a part of a split to evaluate, in the words of the trainer",
+        trained(nothing),
+        ("run=run", "+trainer.limit_val_batches=2"),
+        "trainer.limit_val_batches=2 is for the run to settle: a split is scored whole; a "
+        "part of one is a split of its own, 'val[:100]'",
+        program="evaluate.py",
+    ),
+    Fault(
         "no checkpoint to evaluate",
         trained(lambda folder: (folder / "run/checkpoints/last.ckpt").unlink()),
         ("run=run",),

@@ -23,14 +23,6 @@ SETTINGS = [
         "text_length, warmup, weight_decay",
     ),
     Fault(
-        "a second node, of which nobody has started the processes",
-        whole,
-        (*ON_TEXTVQA, "+trainer.num_nodes=2", "micro_batch=1"),
-        "trainer.devices=1 and trainer.num_nodes=2, and nobody has started the processes of the "
-        "other nodes: start a process for each device by srun or torchrun (docs/several_gpus.md), "
-        "or say trainer.num_nodes=1",
-    ),
-    Fault(
         "a setting that is added and that nothing reads",
         whole,
         (*ON_TEXTVQA, "+recipe.droput=0.1"),
@@ -233,6 +225,12 @@ SETTINGS = [
         whole,
         (*ON_TEXTVQA, "splits.report=[]"),
         "splits.report=[] leaves nothing to score at the end; name a split in it",
+    ),
+    Fault(
+        "weights by a variable of the shell that is not set",
+        whole,
+        (*ON_TEXTVQA, "model.weights="),
+        "model.weights= is no name of a file or folder",
     ),
     Fault(
         "a split that is a number",

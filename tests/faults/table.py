@@ -12,6 +12,7 @@ from tests.faults.own_data import OWN_DATA
 from tests.faults.programs import PROGRAMS
 from tests.faults.runs import RUNS
 from tests.faults.settings import SETTINGS
+from tests.faults.trainer import TRAINER
 from tests.faults.videos import VIDEOS
 from tests.faults.weights import WEIGHTS
 
@@ -20,7 +21,7 @@ FAULTS: dict[str, list[Fault]] = {
     "Images": IMAGES,
     "Videos": VIDEOS,
     "Your own data": OWN_DATA,
-    "Settings": SETTINGS,
+    "Settings": [*SETTINGS, *TRAINER],
     "Weights and tokenizers": WEIGHTS,
     "Runs": RUNS,
     "Other programs": PROGRAMS,

@@ -183,6 +183,21 @@ def test_weights_of_four_bits() -> None:
     assert plain - rounded == pytest.approx(4 * weights - weights / 2 - scales, rel=1e-3)
 
 
+@pytest.mark.slow
+def test_weights_of_four_bits_without_an_adapter() -> None:
+    """All linear layers of an adapted tower are rounded, wherever its adapters stand."""
+    few = rehearse(replace(UPDATE, tuning=lora(kind="qlora", targets=r".*\.[qv]_proj|.*linear")), 1)
+    plain = rehearse(replace(UPDATE, tuning=lora(targets=r".*\.[qv]_proj|.*linear")), 1)
+    every = [rehearse(replace(UPDATE, tuning=lora(kind=kind)), 1) for kind in ("lora", "qlora")]
+    saved = every[0].memory["weights"] - every[1].memory["weights"]
+    assert plain.memory["weights"] - few.memory["weights"] == saved > 0
+    frozen = Part(mode="frozen")
+    alone = replace(lora(kind="qlora"), vision=frozen, language=frozen)  # the projector stays whole
+    assert rehearse(replace(UPDATE, tuning=alone), 1) == rehearse(
+        replace(UPDATE, tuning=replace(alone, adapters=AdapterSettings())), 1
+    )
+
+
 def test_products_by_hand() -> None:
     """Forward, and backward twice as many; of the images none, and of the last block few."""
     update = replace(

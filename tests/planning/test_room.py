@@ -68,6 +68,8 @@ def test_devices() -> None:
         ({"devices": 1}, 1),
         ({"devices": "4", "num_nodes": 2}, 8),
         ({"devices": [0, 3]}, 2),
+        ({"devices": "0, 3", "num_nodes": 2}, 4),
+        ({"devices": "3,"}, 1),
         ({"devices": "auto", "accelerator": "cpu"}, 1),
     ],
 )

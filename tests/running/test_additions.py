@@ -55,7 +55,7 @@ def test_every_program_has_settings_of_its_own() -> None:
         ["++recipe.lr=1e-3", "+recipe={dropout: 0.1}"],
         ["+image_cache=cache", "+splits.optional=[test]"],
         ["+tuning.adapters.rank=4"],  # a table in place of null, judged by what reads it
-        ["+trainer.max_time=00:01:00", "+trainer.profiler=simple"],
+        ["+trainer.detect_anomaly=true", "+trainer.profiler=simple"],
         ["trainer=fsdp", "+trainer.strategy.precision=3"],
         ["logger=wandb", "+logger.job_type=train", "+logger.settings.console=off"],
         ["+task.colour=red", "+task.mask_codec.device=cpu"],

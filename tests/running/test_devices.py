@@ -46,6 +46,7 @@ def scored(before: dict[str, Any], at_hand: AtHand, **asked: Any) -> tuple[Any, 
         (learnt(devices=[2, 3], strategy="ddp"), AtHand(4), ([2, 3], 1, "ddp", 0)),
         (learnt(devices=[2, 3], strategy="ddp"), AtHand(1), (1, 1, "auto", 1)),
         (learnt(devices="0,1", strategy="ddp"), AtHand(1), (1, 1, "auto", 1)),
+        (learnt(devices="1,", strategy="ddp"), AtHand(2), ("1,", 1, "auto", 0)),
         # Processors have room for as many processes as one likes; where GPUs were looked for, and
         # there are none, one is enough.
         (learnt(accelerator="cpu", devices=2, strategy="ddp"), AtHand(0), (2, 1, "ddp", 0)),

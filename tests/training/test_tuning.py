@@ -316,6 +316,7 @@ def test_a_fingerprint_knows_weights_in_either_precision_and_at_any_resolution()
         (FULL, "bf16-true", "a learning rate of 1e-05 for the vision part"),
         (Tuning(vision=FROZEN, projector=FROZEN, language=Part(lr=9e-5)), "16-true", "language"),
         (FULL, "16-mixed", "clipping would take for large ones"),
+        (FULL, "16", "precision=16: .*clipping would take for large ones"),
         (LORA, "bf16-mixed", None),
         (Tuning(vision=FROZEN, projector=FROZEN, language=Part(lr=1e-4)), "bf16-true", None),
     ],
@@ -385,6 +386,7 @@ def test_one_line_is_one_part() -> None:
     assert tuning.vision == FROZEN and tuning.projector == Part(mode="trained", lr=1e-5)
     assert tuning.frozen_dtype == "bfloat16"
     assert tuning_of(composed("trainer.precision=bf16-mixed")).frozen_dtype == "float32"
+    assert tuning_of(composed("tuning=lora", "trainer.precision=32")).frozen_dtype == "float32"
 
 
 @pytest.mark.parametrize(
@@ -393,7 +395,16 @@ def test_one_line_is_one_part() -> None:
         ("tuning.vision.mode=thawed", "a part that is 'thawed'; it can be recipe, trained"),
         ("tuning.vision.lr=fast", "lr='fast'"),
         ("tuning.frozen_dtype=int8", "tuning.frozen_dtype='int8'; there are float32, bfloat16"),
+        ("tuning.vision=frozen", r"tuning\.vision=frozen is no table .* tuning\.vision\.mode="),
+        ("tuning.adapters=dora", r"tuning\.adapters=dora is no table .* tuning\.adapters\.rank="),
+        ("tuning.vision.lr=true", "lr=True, which is no number"),
         ("tuning.adapters.lr=0", r"tuning\.adapters\.lr=0"),
+        ("tuning.adapters.lr=inf", r"tuning\.adapters\.lr=inf is no number"),
+        ('tuning.adapters.lr="1e-3"', r"tuning\.adapters\.lr='1e-3' is no number"),
+        ("tuning.adapters.alpha=much", "alpha='much', which is no number"),
+        ("tuning.adapters.dropout=some", r"dropout='some', which is not in"),
+        ("tuning.adapters.targets=5", r"adapters\.targets=5 is no expression"),
+        ("+tuning.adapters.parts=[vision]", r"adapters\.parts=\['vision'\]: .*mode=adapted"),
         ("tuning.adapters.kind=ia3", "no adapters of kind 'ia3'"),
         ("+tuning.adapters.bias=all", "bias"),
     ],

@@ -63,12 +63,14 @@ class AdapterSettings:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"no adapters of kind {self.kind!r}; there are {', '.join(KINDS)}")
-        if not (isinstance(self.rank, int) and self.rank >= 1):
-            raise ValueError(f"adapters of rank {self.rank}: a rank is a whole number above 0")
-        if not self.alpha > 0:
-            raise ValueError(f"adapters with alpha={self.alpha}, which is not above 0")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"adapters with dropout={self.dropout}, which is not in [0, 1)")
+        if not (type(self.rank) is int and self.rank >= 1):
+            raise ValueError(f"adapters of rank {self.rank!r}: a rank is a whole number above 0")
+        if not (type(self.alpha) in (int, float) and 0 < self.alpha < math.inf):
+            raise ValueError(f"adapters with alpha={self.alpha!r}, which is no number above 0")
+        if not (type(self.dropout) in (int, float) and 0 <= self.dropout < 1):
+            raise ValueError(f"adapters with dropout={self.dropout!r}, which is not in [0, 1)")
+        if not isinstance(self.targets, str | None):
+            raise ValueError(f"adapters.targets={self.targets!r} is no expression, which is a text")
         if not self.parts or not set(self.parts) <= PARTS.keys():
             raise ValueError(
                 f"adapters on {', '.join(self.parts) or 'nothing'}; there are {', '.join(PARTS)}"

@@ -8,6 +8,7 @@ that it does not know, so none but the settled ones are written.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -179,8 +180,11 @@ def load_portable(model: PaliGemma, folder: Path) -> None:
             f"{', '.join(foreign[:5]) or ', '.join(sorted(whole)[:5]) or 'it holds none at all'}"
         )
     kind = "dora" if config.get("use_dora") else "rslora" if config.get("use_rslora") else "lora"
+    alpha = config["lora_alpha"]
+    if kind == "dora" and config.get("use_rslora"):  # alpha / sqrt(r), said as so much / r
+        alpha *= math.sqrt(config["r"])
     settings = AdapterSettings(
-        kind=kind, rank=config["r"], alpha=config["lora_alpha"],
+        kind=kind, rank=config["r"], alpha=alpha,
         dropout=config.get("lora_dropout", 0.0),
         parts=tuple(part for part in PARTS if any(part_of(name) == part for name in layers)),
         targets="|".join(map(re.escape, layers)),

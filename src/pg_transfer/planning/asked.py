@@ -60,6 +60,8 @@ def update_of(config: DictConfig, *, images: int) -> Update:
 def processes_of(trainer: dict[str, Any]) -> int:
     """How many processes Lightning will start for `devices` and `num_nodes`."""
     devices, nodes = trainer.get("devices", 1), trainer.get("num_nodes", 1)
+    if isinstance(devices, str) and "," in devices:  # "0,1"; "1," is the second alone
+        devices = [place for place in devices.split(",") if place.strip()]
     if isinstance(devices, list):
         return len(devices) * nodes
     if devices in (AUTO, -1, "-1"):

@@ -25,7 +25,7 @@ from pg_transfer.training.module import TransferModule
 from pg_transfer.training.optimizer import adamw
 from pg_transfer.training.order import accumulation
 from pg_transfer.training.recipe import Recipe
-from pg_transfer.training.sharding import COMPUTE, shard
+from pg_transfer.training.sharding import COMPUTE, WHOLE_BITS, shard
 from pg_transfer.training.tuning import Tuning
 
 PARTS = ("weights", "gradients", "optimiser", "activations", "logits")
@@ -75,6 +75,11 @@ class Update:
         return self.config.twice(self.rematerialise)
 
     @property
+    def is_rounded(self) -> bool:
+        """Whether weights beneath adapters have 4 bits."""
+        return self.tuning.adapters is not None and self.tuning.adapters.kind == "qlora"
+
+    @property
     def tokens(self) -> int:
         """Of every example, those of its images included."""
         text = self.recipe.text_length + 1 if self.text is None else self.text
@@ -92,6 +97,8 @@ class Update:
                 f"trainer.precision={self.precision} cannot be planned for; what can is "
                 f"{', '.join(there_are)}"
             )
+        if self.shares_weights and self.is_rounded:
+            raise ValueError(WHOLE_BITS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,8 +151,7 @@ def rehearse(update: Update, micro_batch: int) -> Demand:
 def _gone_through(update: Update, micro_batch: int, mesh: DeviceMesh | None = None) -> Demand:
     """The demand; the mesh is of the processes that share the weights."""
     recipe, tuning = update.recipe, update.tuning
-    is_rounded = tuning.adapters is not None and tuning.adapters.kind == "qlora"
-    if is_rounded:
+    if update.is_rounded:
         assert tuning.adapters is not None
         tuning = replace(tuning, adapters=replace(tuning.adapters, kind="lora"))
     passes = accumulation(recipe.batch_size, micro_batch, update.processes)
@@ -183,10 +189,11 @@ def _gone_through(update: Update, micro_batch: int, mesh: DeviceMesh | None = No
         loss.backward()
     del optimizer  # with its moments, which had to be there until now
     memory = {part: ledger.at_peak[part] for part in PARTS}
-    if is_rounded:
+    if update.is_rounded:
         rounded = _rounded(module)
         memory["weights"] -= sum(round(w.numel() * (w.itemsize - FOUR_BIT)) for w in rounded)
-        memory["activations"] += max(weight.nbytes for weight in rounded)  # one, to compute with
+        # One at a time is made whole again, to compute with.
+        memory["activations"] += max((weight.nbytes for weight in rounded), default=0)
     return Demand(
         micro_batch=micro_batch,
         passes=passes,
@@ -249,7 +256,7 @@ def _rounded(module: TransferModule) -> list[torch.Tensor]:
     for name, layer in module.model.named_modules():
         is_hit = any(is_target(name, part) for part in adapted if part != "projector")
         if is_hit and layer.in_features % BLOCK == 0:  # type: ignore[operator]
-            weights.append(layer.get_base_layer().weight)  # type: ignore[operator]
+            weights.append(layer.weight)  # its base's, where there is an adapter
     return weights
 
 

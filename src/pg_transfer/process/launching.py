@@ -11,7 +11,10 @@ from lightning.fabric.plugins.environments.cluster_environment import ClusterEnv
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch import Trainer
-from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
+from lightning.pytorch.strategies.launchers import (
+    _MultiProcessingLauncher,
+    _SubprocessScriptLauncher,
+)
 
 from pg_transfer.process.processes import (
     is_by_srun,
@@ -103,6 +106,15 @@ def refuse_ranks_of_their_own(trainer: Trainer) -> None:
             f"hydra/launcher=..., as hydra/launcher=processes starts them, or use "
             f"python -m pg_transfer.sweep; on a cluster let SLURM start a task per device "
             f"(hydra.launcher.tasks_per_node={trainer.world_size})"
+        )
+
+
+def refuse_copies(trainer: Trainer) -> None:
+    """Raises ValueError where processes would be spawned or forked, which keep what they find."""
+    if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
+        raise ValueError(
+            "trainer.strategy spawns or forks processes, whose scores this one would not have: "
+            "take trainer.strategy=ddp, under which each is a program of its own"
         )
 
 

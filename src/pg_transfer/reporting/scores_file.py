@@ -29,10 +29,12 @@ class Score(NamedTuple):
 
 
 def add_score(folder: Path, score: Score) -> None:
-    """Adds a line to the file of the run in `folder`."""
+    """Adds a line to the file of the run in `folder`, in place of one that was cut short."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / SCORES).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(score._asdict()) + "\n")
+    with (folder / SCORES).open("ab+") as file:
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)  # a full disk, or a power cut
+        file.write(json.dumps(score._asdict()).encode() + b"\n")
 
 
 def read_scores(folder: Path) -> list[Score]:

@@ -39,7 +39,7 @@ def scoring_trainer(
 ) -> tuple[dict[str, Any], list[str]]:
     """The trainer's settings for scoring, and what of the run's gave way to what is at hand.
 
-    Answers do not depend on the number of devices.
+    Answers do not depend on the number of devices, unless they are drawn.
 
     Args:
         learnt_on: the run's `trainer`.
@@ -62,7 +62,7 @@ def scoring_trainer(
         settings["strategy"] = "auto"  # which needs no port, and holds all weights on one device
     notes = [
         f"trainer.{key}={settings[key]}, where the run had {before.get(key, 1)}, by what is at "
-        f"hand; answers do not depend on it"
+        f"hand; answers do not depend on it, unless they are drawn"
         for key in ("accelerator", "num_nodes", "devices")
         if key not in given and settings.get(key, 1) != before.get(key, 1)
     ]
@@ -100,12 +100,12 @@ def _count(settings: Mapping[str, Any], at_hand: AtHand) -> int:
 
 
 def _named(devices: Any) -> list[str] | None:
-    """The devices of a list, or of a text such as "0,1"; None where it is their number."""
+    """The devices of a list, or of a text such as "0,1" or "1,"; None for their number."""
     if isinstance(devices, list):
         return [str(place) for place in devices]
     if isinstance(devices, int) or str(devices).isdigit():
         return None
-    return [place.strip() for place in str(devices).split(",")]
+    return [place.strip() for place in str(devices).split(",") if place.strip()]
 
 
 def _most(settings: Mapping[str, Any], at_hand: AtHand) -> int | None:

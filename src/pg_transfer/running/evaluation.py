@@ -22,6 +22,7 @@ from pg_transfer.running.devices import found, scoring_trainer
 from pg_transfer.running.judging import asked_otherwise, learnt_by_heart
 from pg_transfer.running.mixing import move_data, move_images
 from pg_transfer.running.parts import build_task
+from pg_transfer.running.trainer_settings import refuse_odd_settings
 from pg_transfer.sources.run_settings import read_run_settings, require_parts
 from pg_transfer.task import Scores
 from pg_transfer.training.weights import BEST, CHECKPOINTS, SUFFIXES
@@ -91,6 +92,7 @@ def place_on_devices(settings: DictConfig, asked: DictConfig) -> None:
     """Puts the trainer of the evaluation in the place of the run's, and says where they differ."""
     if not isinstance(settings.get("trainer"), DictConfig):
         return  # which is told where all settings are looked at
+    refuse_odd_settings(asked)
     learnt_on, wanted = (OmegaConf.to_container(one) for one in (settings.trainer, asked))
     trainer, notes = scoring_trainer(learnt_on, wanted, found())  # type: ignore[arg-type]
     with open_dict(settings):

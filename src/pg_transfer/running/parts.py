@@ -11,19 +11,24 @@ from hydra.utils import instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers.logger import Logger
-from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
 from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.model.config import released
 from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.process.console import say
-from pg_transfer.process.launching import refuse_ranks_of_their_own, starter
+from pg_transfer.process.launching import (
+    refuse_copies,
+    refuse_ranks_of_their_own,
+    starter,
+)
 from pg_transfer.running.settings import (
     read_antialias,
     read_component_antialias,
     refuse_foreign_codec,
 )
 from pg_transfer.running.task_settings import require_fitting
+from pg_transfer.running.trainer_settings import refuse_odd_settings
 from pg_transfer.sources.loading import tokenizer_of
 from pg_transfer.sources.models import start
 from pg_transfer.task import Task
@@ -38,7 +43,7 @@ from pg_transfer.training.order import accumulation
 from pg_transfer.training.prepared_images import PreparedImages
 from pg_transfer.training.reader import Reader
 from pg_transfer.training.recipe import Recipe
-from pg_transfer.training.sharding import FullySharded
+from pg_transfer.training.sharding import WHOLE_BITS, FullySharded
 from pg_transfer.training.tuning import Tuning
 
 
@@ -113,9 +118,11 @@ def build_trainer(
         loggers: of a run that learns; none for one that only scores.
 
     Raises:
-        ValueError: the batch cannot be cut into micro-batches.
+        ValueError: the batch cannot be cut into micro-batches, the trainer is given what the run
+            settles, or a strategy that it cannot learn with.
     """
-    learns = bool(loggers)
+    if learns := bool(loggers):
+        refuse_odd_settings(config.trainer)
     chosen_starter = {} if "plugins" in config.trainer else {"plugins": starter()}
     try:
         trainer: Trainer = instantiate(
@@ -138,11 +145,13 @@ def build_trainer(
             raise ValueError(f"{chosen}: {error.__cause__}") from error
         raise
     refuse_ranks_of_their_own(trainer)
+    refuse_copies(trainer)
     trainer.strategy.checkpoint_io = WholeFiles()
     if isinstance(trainer.strategy, DDPStrategy):
         # Else all gradients are there twice, which the planner does not expect.
         trainer.strategy._ddp_kwargs.setdefault("gradient_as_bucket_view", True)
     if learns:
+        refuse_other_strategies(trainer.strategy)
         passes = accumulation(recipe.batch_size, config.micro_batch, trainer.world_size)
         trainer.accumulate_grad_batches = passes
         trainer.val_check_interval = passes * updates_between(steps, config.validations)
@@ -162,14 +171,21 @@ def updates_between(steps: int, validations: int) -> int:
     return steps // (steps // shortest)
 
 
+def refuse_other_strategies(strategy: Strategy) -> None:
+    """Raises ValueError where a process would not add up, or not clip, the gradients of all."""
+    if not isinstance(strategy, SingleDeviceStrategy | DDPStrategy | FullySharded):
+        raise ValueError(
+            f"trainer.strategy is Lightning's {type(strategy).__name__}, under which each process "
+            f"would clip the gradients that it holds, or learn alone: take trainer=ddp, or "
+            f"trainer=fsdp, which shares the weights out"
+        )
+
+
 def refuse_sharded_bits(trainer: Trainer, tuning: Tuning) -> None:
     """Raises ValueError where weights of 4 bits would have to be cut into pieces."""
     kind = None if tuning.adapters is None else tuning.adapters.kind
     if isinstance(trainer.strategy, FullySharded) and kind == "qlora":
-        raise ValueError(
-            "tuning=qlora with trainer=fsdp: weights of 4 bits cannot be shared out by processes. "
-            "Take trainer=ddp, where each process holds them all, or tuning=lora"
-        )
+        raise ValueError(WHOLE_BITS)
 
 
 def build_tracker(config: DictConfig, folder: Path) -> Guard | None:

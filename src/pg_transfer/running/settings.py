@@ -66,9 +66,9 @@ def remark_on_precision(trainer: DictConfig) -> str:
     )
 
 
-def frozen_dtype(precision: str) -> str:
+def frozen_dtype(precision: str | int | None) -> str:
     """Resolves `${frozen_dtype:bf16-mixed}`: what does not learn is kept as it is computed with."""
-    return "bfloat16" if precision.startswith("bf16") else "float32"
+    return "bfloat16" if str(precision).startswith("bf16") else "float32"
 
 
 def times(factor: float, value: float) -> float:
@@ -145,7 +145,8 @@ def refuse_odd_values(config: DictConfig, *, left: str | None = None) -> None:
             f"(none), auto (as few as memory asks for), or how many"
         )
     for name, kinds in PLACES.items():
-        if (value := _found(config, name)) is not None and not isinstance(value, kinds):
+        value = _found(config, name)  # empty where a shell's variable was
+        if value is not None and (value == "" or not isinstance(value, kinds)):
             raise ValueError(f"{name}={value} is no name of a file or folder")
     if config.seed > MOST_SEED:
         raise ValueError(f"seed={config.seed} is too large; {MOST_SEED} is the last there is")
@@ -191,11 +192,11 @@ def _refuse_odd_splits(splits: DictConfig) -> None:
 
 def refuse_rounded_updates(parts: Mapping[str, Learning], precision: str) -> None:
     """Raises ValueError where weights or gradients of so few bits would lose the updates."""
-    if precision == "16-mixed":
+    if precision in ("16-mixed", "16"):  # which Lightning takes for the same
         raise ValueError(
-            "trainer.precision=16-mixed: float16 needs gradients to be scaled, which the recipe's "
-            "clipping would take for large ones. Take bf16-mixed, or 32-true where a GPU has no "
-            "bfloat16"
+            f"trainer.precision={precision}: float16 needs gradients to be scaled, which the "
+            f"recipe's clipping would take for large ones. Take bf16-mixed, or 32-true where a GPU "
+            f"has no bfloat16"
         )
     if precision not in ("bf16-true", "16-true"):
         return

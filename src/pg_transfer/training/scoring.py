@@ -248,7 +248,7 @@ class ScoreTask(Callback):
         if len(by_row) != len(examples):
             raise RuntimeError(
                 f"{len(by_row)} of the {len(examples)} examples of {self.split!r} were answered; "
-                f"a split is scored whole or not at all (is trainer.limit_val_batches set?)"
+                f"a split is scored whole or not at all"
             )
         faults = {examples[row].id: one.fault for row, one in sorted(by_row.items()) if one.fault}
         self.faults[self.split] = faults

@@ -39,6 +39,11 @@ from pg_transfer.training.weights import read_file
 COMPUTE: dict[str, torch.dtype | None] = {"32-true": None, "bf16-mixed": torch.bfloat16}
 """What parameters are gathered and computed with under a trainer's precision; None as they are."""
 
+WHOLE_BITS = (
+    "tuning=qlora with trainer=fsdp: weights of 4 bits cannot be shared out by processes. Take "
+    "trainer=ddp, where each process holds them all, or tuning=lora"
+)
+
 
 class FullySharded(ModelParallelStrategy):
     """Lightning's strategy with all processes in one group, and checkpoints that fit the others.

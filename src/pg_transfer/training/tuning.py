@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -32,8 +33,12 @@ class Part:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ValueError(f"a part that is {self.mode!r}; it can be {', '.join(MODES)}")
-        if self.lr is not None and not (isinstance(self.lr, (int, float)) and self.lr > 0):
+        if self.lr is not None and not _is_rate(self.lr):
             raise ValueError(f"a part with lr={self.lr!r}, which is no number above 0")
+
+
+def _is_rate(lr: Any) -> bool:
+    return type(lr) in (int, float) and 0 < lr < math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ class Tuning:
             raise ValueError(
                 f"tuning.frozen_dtype={self.frozen_dtype!r}; there are {', '.join(DTYPES)}"
             )
-        if self.adapters is not None and not (self.adapters_lr or 0) > 0:
+        if self.adapters is not None and not _is_rate(self.adapters_lr):
             raise ValueError(f"tuning.adapters.lr={self.adapters_lr!r} is no number above 0")
 
     def parts(self, recipe: Recipe) -> dict[str, Learning]:
@@ -157,7 +162,19 @@ def read_tuning(settings: Mapping[str, Any]) -> Tuning:
         ValueError: a setting that there is not, or that cannot be.
     """
     rest = dict(settings)
-    adapters = dict(rest.pop("adapters") or {})
+    rest["adapters"] = rest.get("adapters") or {}
+    for name, line in {**dict.fromkeys(PARTS, "mode"), "adapters": "rank"}.items():
+        if not isinstance(rest.get(name), Mapping):
+            raise ValueError(
+                f"tuning.{name}={rest.get(name)} is no table of settings; set one of it: "
+                f"tuning.{name}.{line}=..."
+            )
+    adapters = dict(rest.pop("adapters"))
+    if "parts" in adapters:
+        raise ValueError(
+            f"tuning.adapters.parts={adapters['parts']}: which parts have adapters is said by "
+            f"tuning.vision.mode=adapted, and so for the projector and the language part"
+        )
     try:
         parts = {part: Part(**rest.pop(part)) for part in PARTS}
         lr = adapters.pop("lr", None)
