@@ -297,6 +297,22 @@ def test_boxes_in_answers_of_the_users_own_hand_are_scored_as_boxes(
     ]  # fmt: skip
 
 
+def test_an_empty_answer_to_a_request_for_objects_says_that_there_is_none(folder: Path) -> None:
+    """As Roboflow's data sets for PaliGemma have it."""
+    task = written(folder, f"{WHOLE} cat", "")
+    assert "metric: box_ap (chosen: the answers are boxes)" in task.findings[1]
+    told = "2 rows ask for objects and have an empty answer: that there is none is learnt"
+    assert task.findings[2] == f"note: {told}"
+    nothing = task.examples("train")[1]
+    assert task.target(nothing, Draw(0, "", 0)).suffix == ""
+    assert task.score(said(task, "val", f"{WHOLE} cat", "")).metrics["f1@0.5"] == 100
+    # One right of two that are answered, of one that is there: 2 * 1 / (2 + 1).
+    scores = task.score(said(task, "val", f"{WHOLE} cat", f"{WHOLE} cat"))
+    assert scores.metrics["f1@0.5"] == pytest.approx(200 / 3)
+    with pytest.raises(ValueError, match=r"`suffix` is empty: give this row one"):
+        custom(folder, [{"image": "0.jpg", "prefix": "caption en", "suffix": " "}])
+
+
 def test_answers_some_of_which_are_boxes_are_compared_as_texts_and_that_is_said(
     folder: Path,
 ) -> None:

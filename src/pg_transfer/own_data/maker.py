@@ -30,6 +30,9 @@ CATEGORIES, LABELS = "categories", "labels"
 FEW = 10
 """So many categories at most are all asked for in every image."""
 
+OBJECTS = ("detect ", "segment ")
+"""Requests begin so to which an empty answer says that there is none."""
+
 Kind = Literal["text", "boxes", "masks"]
 
 
@@ -225,11 +228,17 @@ class Maker:
         if many is None and one is None and split.startswith("test"):
             return ()
         if many is None:
+            if isinstance(one, str) and not one.strip() and self._asks_for_objects(values):
+                self.tally.nothing += 1
+                return ("",)
             return (roles.as_text(one, self.names.get("suffix") or self.names["suffixes"]),)
         name = self.names["suffixes"]
         if not isinstance(many, list) or not many:
             raise ValueError(f"`{name}` is {many!r:.60}, not a list with one answer or more")
         return tuple(roles.as_text(text, name) for text in many)
+
+    def _asks_for_objects(self, values: Mapping[str, Any]) -> bool:
+        return roles.fill(self.request, values, {}).lower().startswith(OBJECTS)
 
     def _scene(self, row: Row, image: OneImage) -> Scene:
         wanted = ("boxes", "masks", "labels", "crowd", "width", "height", "box_format")
@@ -261,7 +270,7 @@ class Maker:
         if self.wishes.metric not in (None, written_boxes.METRIC) or len(suffixes) != 1:
             return None
         things = read_things(suffixes[0])
-        if not things:
+        if suffixes[0] and not things:
             return None
         sides = {side: self._get(values, side) for side in ("width", "height")}
         width, height = size_in(sides, lambda: size_of(image))

@@ -27,15 +27,17 @@ ROUNDING = 1e-9
 
 @dataclass(slots=True)
 class Tally:
-    """Boxes and masks that are not learnt as they stand in the data.
+    """Boxes and masks that are not learnt as they stand in the data, and empty answers.
 
     Attributes:
+        nothing: how many rows ask for objects, and their answer is an empty text.
         thin: how many boxes were left out, as they cover no pixel.
         empty: how many masks were left out, as they have no pixel in their box.
         cut: how many were cut at the edge of their image.
         furthest: pixels that were cut off at most.
     """
 
+    nothing: int = 0
     thin: int = 0
     empty: int = 0
     cut: int = 0
@@ -43,6 +45,11 @@ class Tally:
 
     def remarks(self) -> Iterator[str]:
         """Sentences about them; none if there are none."""
+        if self.nothing:
+            yield (
+                f"note: {self.nothing:,} rows ask for objects and have an empty answer: that there "
+                f"is none is learnt"
+            )
         if self.thin:
             yield f"note: {self.thin:,} boxes without an area are left out, with their objects"
         if self.empty:
