@@ -125,6 +125,17 @@ def test_files_that_tell_no_split_beside_some_that_do_are_named(
     assert [len(task.examples(split)) for split in ("train", "val")] == [12, 6]
 
 
+def test_a_split_in_a_file_of_another_kind_is_not_passed_over(folder: Path, records: list) -> None:
+    for name, rows in {"valid": records[9:], "train": records[:9]}.items():
+        (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    for name in ("classes.csv", "train.csv", "val.csv"):  # of no split, or of one that is there
+        (folder / name).write_text("number,name\n1,cat\n")
+    check(Custom(folder), "JSON lines")
+    (folder / "test.csv").write_text("image,prefix,suffix\n")
+    with pytest.raises(ValueError, match=r"has train\.jsonl and test\.csv, and of a folder"):
+        Custom(folder)
+
+
 @pytest.mark.parametrize("name", ["annotations.json", "rows.csv"])
 def test_a_folder_of_one_file_and_a_hidden_one(folder: Path, records: list, name: str) -> None:
     if name.endswith(".json"):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pg_transfer.data.json_texts import parse_json
 from pg_transfer.own_data.coco import find_coco, is_coco, read_coco
+from pg_transfer.own_data.held_out import TRAIN, VALIDATION
 from pg_transfer.own_data.hub import (
     SAVED,
     read_from_hub,
@@ -17,7 +18,14 @@ from pg_transfer.own_data.hub import (
     read_parquet,
     read_saved,
 )
-from pg_transfer.own_data.rows import Source, joined, read_json_lines, read_json_list, read_table
+from pg_transfer.own_data.rows import (
+    Source,
+    joined,
+    read_json_lines,
+    read_json_list,
+    read_table,
+    split_in,
+)
 from pg_transfer.own_data.shards import read_shards
 from pg_transfer.own_data.stored import IMAGE_ENDINGS
 from pg_transfer.own_data.yolo import ENDINGS as YAML
@@ -145,13 +153,17 @@ def _folder(folder: Path, metric: str | None) -> Source:
         if len(found) > 1:
             raise ValueError(f"data={folder} has {', '.join(one.name for one in found)}: name one")
         return read_yolo(found[0])
-    if shards := _below(folder, "*.tar"):
-        return _of_files(shards, read_shards(shards))
-    for endings in (LINES, TABLES):
-        if files := [path for ending in endings for path in _below(folder, f"*{ending}")]:
-            return _of_files(files, _files(files))
-    if files := _below(folder, "*.parquet"):
-        return _of_files(files, read_parquet(files))
+    kinds: list[tuple[tuple[str, ...], Callable[[Sequence[Path]], Source]]] = [
+        ((".tar",), read_shards),
+        (LINES, _files),
+        (TABLES, _files),
+        ((".parquet",), read_parquet),
+    ]
+    there = [(_below(folder, *endings), read) for endings, read in kinds]
+    if there := [(files, read) for files, read in there if files]:
+        files, read = there[0]
+        _refuse_splits_elsewhere(folder, files, [path for more, _ in there[1:] for path in more])
+        return _of_files(files, read(files))
     if of_coco := find_coco(folder):
         annotations = of_coco[_wanted(folder, of_coco, metric)]
         return _of_files(annotations, read_coco(annotations, folder))
@@ -163,10 +175,27 @@ def _folder(folder: Path, metric: str | None) -> Source:
     raise ValueError(f"data={folder}: nothing in the folder is recognised. {POSSIBLE}")
 
 
-def _below(folder: Path, pattern: str) -> list[Path]:
+def _below(folder: Path, *endings: str) -> list[Path]:
     """In the folder and in those in it, but no deeper: a folder of images may be very large."""
-    found = {*folder.glob(pattern), *folder.glob(f"*{os.sep}{pattern}")}
+    patterns = [f"{above}*{ending}" for ending in endings for above in ("", f"*{os.sep}")]
+    found = {path for pattern in patterns for path in folder.glob(pattern)}
     return sorted(path for path in found if path.name[0] != ".")  # macOS's ._train.csv
+
+
+def _refuse_splits_elsewhere(folder: Path, files: Sequence[Path], others: Sequence[Path]) -> None:
+    """Raises ValueError if one of the others, which are not read, tells of a split of its own."""
+    splits = {_split_told(path) for path in files}
+    for path in others:
+        if _split_told(path) not in {None, *splits}:
+            raise ValueError(
+                f"data={folder} has {files[0].name} and {path.name}, and of a folder files of one "
+                f"kind are read. Name those that are meant: data={{train: ..., validation: ...}}"
+            )
+
+
+def _split_told(path: Path) -> str | None:
+    split = split_in(Path(path.name))
+    return next((names[0] for names in (TRAIN, VALIDATION) if split in names), split)
 
 
 def _wanted(folder: Path, found: Mapping[str, Sequence[Path]], metric: str | None) -> str:
