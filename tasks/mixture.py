@@ -7,12 +7,13 @@ the transfers that mix data sets (chartqa.py, coco35l.py).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from pg_transfer.data.packed_examples import Computed, Joined
+from pg_transfer.data.mixed_examples import Marked, require_equal_images
+from pg_transfer.data.packed_examples import Joined
 from pg_transfer.data.splits import select
 from pg_transfer.metrics.several import of_one, together
 from pg_transfer.task import (
@@ -46,22 +47,6 @@ class Component(NamedTuple):
     splits: Mapping[str, str]
     weight: float | None
     beams: int
-
-
-class Origin(NamedTuple):
-    """What an example of a mixture has for its reference.
-
-    Attributes:
-        component: the name of the task that it is of.
-        id: its own there.
-        reference: likewise.
-        is_joined: examples of other tasks stand beside it in its split.
-    """
-
-    component: str
-    id: str
-    reference: Any
-    is_joined: bool
 
 
 class Mixture(Task):
@@ -230,7 +215,7 @@ class Mixture(Task):
                 name: Marked(name, one.task.examples(one.splits[split]), is_joined=True)
                 for name, one in self.components.items()
             }
-            _require_equal_images(parts)
+            require_equal_images(parts)
             self._joined[split] = parts
         return self._joined[split]
 
@@ -264,43 +249,3 @@ class Mixture(Task):
         if not answers[0].example.reference.is_joined:
             return next(iter(verdicts.values()))
         return together(verdicts, rows, len(answers))
-
-
-class Marked(Computed[Example]):
-    """Examples of a component, each with its `Origin`.
-
-    Args:
-        name: of the component.
-        examples: its own.
-        is_joined: others stand beside them, whose ids may be the same.
-    """
-
-    def __init__(self, name: str, examples: Sequence[Example], *, is_joined: bool) -> None:
-        self._name, self._examples, self._is_joined = name, examples, is_joined
-
-    def __len__(self) -> int:
-        return len(self._examples)
-
-    def at(self, row: int) -> Example:
-        """The task's example in that row, its id and reference told apart from others'."""
-        return self._marked(self._examples[row])
-
-    def __iter__(self) -> Iterator[Example]:
-        return map(self._marked, self._examples)
-
-    def _marked(self, example: Example) -> Example:
-        return replace(
-            example,
-            id=f"{self._name}/{example.id}" if self._is_joined else example.id,
-            reference=Origin(self._name, example.id, example.reference, self._is_joined),
-        )
-
-
-def _require_equal_images(parts: Mapping[str, Marked]) -> None:
-    """Raises ValueError if a batch could not be made of examples of all of them."""
-    counts = {name: those[0].seen for name, those in parts.items() if those}
-    if len(set(counts.values())) > 1:
-        told = ", ".join(f"{name} has {count}" for name, count in counts.items())
-        raise ValueError(
-            f"tasks in a mixture need equally many images an example: {told}. Learn them in turn"
-        )

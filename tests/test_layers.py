@@ -16,9 +16,9 @@ SOURCE = ROOT / "src"
 # What the modules below a name may import of the project, besides themselves; all in pg_transfer.
 ALLOWED = {
     "tasks": (
-        "task data.coco_images data.images data.json_records data.packed_examples data.questions "
-        "data.refer data.release data.splits data.tables data.video_tasks data.vqa_files "
-        "text.locations "
+        "task data.coco_images data.images data.json_records data.mixed_examples "
+        "data.packed_examples data.questions data.refer data.release data.splits data.tables "
+        "data.video_tasks data.vqa_files text.locations "
         "segmentation.instances segmentation.masks segmentation.referring segmentation.scenes "
         "metrics own_data"
     ),
@@ -30,6 +30,7 @@ ALLOWED = {
     "data.resizing": "",
     "data.json_records": "data.release",
     "data.json_texts": "",
+    "data.mixed_examples": "task data.packed_examples",
     "data.packed_examples": "task",
     "data.questions": "task data.packed_examples data.release data.splits",
     "data.refer": "data.safe_pickle segmentation.referring segmentation.run_lengths",
