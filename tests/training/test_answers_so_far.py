@@ -130,7 +130,8 @@ def test_answers_of_other_weights_or_settings_do_not_count(trained: Path) -> Non
     run.score("test")
     assert witness.answered == EXAMPLES
 
-    for options in (["evaluation_batch=5"], ["seed=1"], ["recipe.text_length=27"]):
+    of_another = ["+antialias_of.another={train: true, evaluate: true}"]
+    for options in (["evaluation_batch=5"], ["seed=1"], ["recipe.text_length=27"], of_another):
         interrupted(trained, before=3)
         run, witness = scorer(trained, *options)
         run.score("test")

@@ -159,6 +159,7 @@ class ScoreTask(Callback):
             "batch": self.data.evaluation_batch,
             "resolution": reader.resolution,
             "antialias": reader.antialias.evaluate,
+            "antialias_of": {name: one.evaluate for name, one in reader.antialias_of.items()},
             "text_length": reader.text_length,
             "precision": str(trainer.precision),
             "skips": reader.skips,
