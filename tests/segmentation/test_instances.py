@@ -199,6 +199,14 @@ def test_a_label_does_not_leave_the_picture() -> None:
     assert not ink[:, -2:].any()
 
 
+def test_a_label_of_several_lines_is_written_in_one() -> None:
+    pictures = [
+        draw_found(np.zeros((512, 512, 3), np.uint8), [Found(label, (10, 10, 40, 40), None)])
+        for label in ("a cat", "a\ncat", "a \n\n cat\n")
+    ]
+    assert all(np.array_equal(picture, pictures[0]) for picture in pictures)
+
+
 def test_objects_without_labels_differ_in_colour() -> None:
     found = [Found("", (10, 10, 40, 40), None), Found("", (50, 10, 90, 40), None)]
     picture = draw_found(np.zeros((512, 512, 3), np.uint8), found)

@@ -8,6 +8,8 @@ import torch
 
 from pg_transfer.text.sequence import Layout
 from pg_transfer.training.batches import Batch, Item, collate, value_range
+from pg_transfer.training.module import TransferModule
+from tests.training.test_tuning import RECIPE, tiny
 
 
 def loaded(*pixels: np.ndarray) -> Batch:
@@ -60,3 +62,15 @@ def test_a_pinned_batch_is_the_same_batch() -> None:
     there = pinned.to(torch.device("cuda"), non_blocking=True)
     assert torch.equal(there.images.cpu(), batch.to(torch.device("cpu")).images)
     assert pinned.rows == batch.rows
+
+
+def test_lessons_about_one_array_are_learnt_as_if_each_had_its_own() -> None:
+    """A task's function may give the same pixels again, of the model's size already."""
+    one, other = np.random.default_rng(0).integers(0, 256, (2, 28, 28, 3), np.uint8)
+    module = TransferModule(tiny(), RECIPE, steps=1, end=1, seed=0)
+    losses = [
+        module.losses(loaded(*pixels).to(torch.device("cpu")))
+        for pixels in ((one, other, one), (one, other, one.copy()))
+    ]
+    assert losses[0][0] == losses[0][2] != losses[0][1]
+    assert torch.equal(*losses)

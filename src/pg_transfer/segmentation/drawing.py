@@ -62,6 +62,7 @@ def _write(
     unit: float,
 ) -> None:
     """A label on its colour in the upper left corner of its box; `unit` pixels are its measure."""
+    label = " ".join(label.split())  # Pillow has no length of several lines
     font = ImageFont.load_default(size=15 * unit)
     room = draw.im.size[0] - draw.textlength(label, font) - 8 * unit
     place = max(0, min(corner[0], room)) + 4 * unit, corner[1] + 2 * unit

@@ -62,8 +62,8 @@ def token_losses(
 ) -> Tensor:
     """The cross-entropy of every position, float32 [S]; the arguments are those of `suffix_loss`.
 
-    Products are taken in the dtype of the features, or that of autocast; everything else, the sum
-    of the table's gradient included, in float32.
+    Products are taken in the dtype of the features, or that of autocast; everything else in
+    float32, but for the table's gradient, which is summed in the dtype of the table.
     """
     device = features.device.type
     if torch.is_autocast_enabled(device):

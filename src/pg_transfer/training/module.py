@@ -114,9 +114,10 @@ class TransferModule(LightningModule):
     def losses(self, batch: Batch) -> Tensor:
         """The loss of every example, float32 [B]."""
         inputs, targets = batch.tokens[:, :-1], batch.tokens[:, 1:]
+        rows = slice(None) if batch.image_rows is None else batch.image_rows
         table = summed_last(self.model.lm_head.weight)  # before the model looks tokens up in it
         features = self.model(
-            batch.images,
+            batch.images[rows],
             inputs,
             prefix_lengths=batch.prefix_lengths,
             lengths=batch.lengths.clamp(max=inputs.shape[1]),
