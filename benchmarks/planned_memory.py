@@ -11,6 +11,7 @@ process holds of the machine (Linux), libraries left out.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import subprocess
@@ -23,7 +24,7 @@ from typing import Any
 
 import torch
 import torch.distributed
-from side_by_side import GB, our_model, sizes, status, table, write
+from side_by_side import GB, our_model, require_all, sizes, status, table, write
 from torch.distributed.device_mesh import init_device_mesh
 from torch.profiler import ProfilerActivity, profile
 
@@ -66,6 +67,35 @@ LARGE = [
 
 
 def main() -> None:
+    options = arguments()
+    if options.case:
+        return print(json.dumps(measured(json.loads(options.case), options.group, options.rank)))
+    cases = [*CASES, *SHARED] if options.device == "cpu" else CASES
+    if options.sizes:
+        cases = [case | {"size": size} for size in options.sizes for case in LARGE]
+    rows: list[dict[str, Any]] = []
+    missing = []
+    for case in cases:
+        case = case | {"device": options.device, "precision": options.precision}
+        try:
+            plan = rehearse(update(case), case["micro_batch"])
+            row = case | {"planned": plan.peak, "parts": plan.memory}
+            rows.append(row | found(case))
+        except (RuntimeError, ImportError) as error:
+            missing.append(f"{named(case)}: {error}")
+            print(f"failed: {missing[-1]}", file=sys.stderr, flush=True)
+            continue
+        print(json.dumps(rows[-1]), flush=True)
+        name = "-".join(["planned_memory", *(options.sizes or []), options.device])
+        write(name, as_table(rows), rows, remarks=[
+            f"{options.precision}; texts of {TEXT} tokens, {PREFIX} of them prefix; the second of "
+            f"two updates, of two passes each. GB are 10^9 bytes.",
+            *(f"Failed: {one}." for one in missing),
+        ])  # fmt: skip
+    require_all(missing)
+
+
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--sizes", nargs="+", help="released ones, instead of the small")
@@ -73,27 +103,18 @@ def main() -> None:
     parser.add_argument("--case", help=argparse.SUPPRESS)
     parser.add_argument("--group", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--rank", type=int, default=0, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.case:
-        return measured(json.loads(options.case), options.group, options.rank)
-    cases = [*CASES, *SHARED] if options.device == "cpu" else CASES
-    if options.sizes:
-        cases = [case | {"size": size} for size in options.sizes for case in LARGE]
-    rows = []
-    for case in cases:
-        case = case | {"device": options.device, "precision": options.precision}
-        plan = rehearse(update(case), case["micro_batch"])
-        row = case | {"planned": plan.peak, "parts": plan.memory}
-        rows.append(row | found(case))
-        name = "-".join(["planned_memory", *(options.sizes or []), options.device])
-        write(name, as_table(rows), rows, remarks=[
-            f"{options.precision}; texts of {TEXT} tokens, {PREFIX} of them prefix; the second of "
-            f"two updates, of two passes each. GB are 10^9 bytes."
-        ])  # fmt: skip
+    return parser.parse_args()
 
 
 def found(case: dict[str, Any]) -> dict[str, int]:
-    """What the first of the processes says that it took."""
+    """What the first of the processes says that it took; on a GPU there is but this one.
+
+    Raises:
+        RuntimeError: one of them failed.
+    """
+    if case["device"] == "cuda":  # whose allocator tells what was held since it was asked last
+        gc.collect()
+        return measured(case, None, 0)
     # Tensors get pages of their own, which the machine has back when they are freed.
     environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "131072"}
     with TemporaryDirectory() as folder:
@@ -107,7 +128,7 @@ def found(case: dict[str, Any]) -> dict[str, int]:
         ]  # fmt: skip
         printed = [process.communicate() for process in processes]
     if any(process.returncode for process in processes):
-        raise SystemExit(f"{case}: {printed[0][1]}")
+        raise RuntimeError(printed[0][1])
     return json.loads(printed[0][0].splitlines()[-1])
 
 
@@ -116,10 +137,8 @@ def as_table(rows: list[dict[str, Any]]) -> str:
     head = ["", "planned GB", "allocated GB", "planned / allocated"]
     lines = []
     for row in rows:
-        again = ", blocks twice" if row["rematerialise"] else ""
-        again += f", of {row['processes']} processes" if "processes" in row else ""
         line = [
-            f"{row['size']} {row['resolution']} px x {row['micro_batch']}, {row['tuning']}{again}",
+            named(row),
             f"{row['planned'] / GB:.3f}", f"{row['allocated'] / GB:.3f}",
             f"{row['planned'] / row['allocated']:.3f}",
         ]  # fmt: skip
@@ -128,6 +147,14 @@ def as_table(rows: list[dict[str, Any]]) -> str:
             line += [f"{row['resident'] / GB:.3f}", f"{ratio:.3f}"]
         lines.append(line)
     return table([*head, *(["of the machine, GB", "planned / that"] if on_cpu else [])], lines)
+
+
+def named(case: dict[str, Any]) -> str:
+    """As it stands in the table."""
+    again = ", blocks twice" if case["rematerialise"] else ""
+    again += f", of {case['processes']} processes" if "processes" in case else ""
+    what = f"{case['size']} {case['resolution']} px x {case['micro_batch']}"
+    return f"{what}, {case['tuning']}{again}"
 
 
 def update(case: dict[str, Any]) -> Update:
@@ -154,8 +181,8 @@ def update(case: dict[str, Any]) -> Update:
     )  # fmt: skip
 
 
-def measured(case: dict[str, Any], group: Path, rank: int) -> None:
-    """Prints the bytes that two updates took of this process at their most.
+def measured(case: dict[str, Any], group: Path | None, rank: int) -> dict[str, int]:
+    """The bytes that two updates took of this process at their most.
 
     Args:
         case: of `CASES` or `SHARED`.
@@ -203,8 +230,7 @@ def measured(case: dict[str, Any], group: Path, rank: int) -> None:
         torch.cuda.reset_peak_memory_stats()  # what it took to build the model does not count
         go()
         go()
-        print(json.dumps({"allocated": torch.cuda.max_memory_allocated()}))
-        return
+        return {"allocated": torch.cuda.max_memory_allocated()}
     go()
     Path("/proc/self/clear_refs").write_text("5")  # from here on the peak counts
     held += sum(piece(v).nbytes for state in optimizer.state.values() for v in state.values())
@@ -212,7 +238,7 @@ def measured(case: dict[str, Any], group: Path, rank: int) -> None:
         go()
     resident = status("VmHWM") - before
     allocated = held + peak_of(profiled)
-    print(json.dumps({"allocated": allocated, "resident": resident}))
+    return {"allocated": allocated, "resident": resident}
 
 
 def peak_of(profiled: Any) -> int:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import os
 import platform
+import select
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +116,10 @@ def their_inputs(config: PaliGemmaConfig, tokens: torch.Tensor) -> torch.Tensor:
     return torch.cat([tokens.new_full(shape, IMAGE_TOKEN), tokens], dim=1)
 
 
+class SideError(Exception):
+    """A process that measures has ended, or takes too long."""
+
+
 class Side:
     """A process of its own that does the same over and over, when it is asked to."""
 
@@ -125,68 +132,112 @@ class Side:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
         )  # fmt: skip
 
-    def ask(self) -> dict[str, Any]:
-        """What the next repetition took."""
+    def ask(self, case: dict[str, Any], *, limit: float | None) -> dict[str, Any]:
+        """What the next repetition of the case took.
+
+        Raises:
+            SideError: nothing, in so many seconds.
+        """
         assert self._process.stdin and self._process.stdout
-        self._process.stdin.write("again\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(json.dumps(case) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise SideError(f"ended with status {self._process.wait()}") from None
+        if not select.select([self._process.stdout], [], [], limit)[0]:
+            raise SideError(f"no repetition in {limit:g} s")
         answer = self._process.stdout.readline()
         if not answer:
-            raise SystemExit(f"a measured process ended with status {self._process.wait()}")
+            raise SideError(f"ended with status {self._process.wait()}")
         return json.loads(answer)
 
-    def stop(self) -> None:
+    def stop(self, *, at_once: bool = False) -> None:
         """Ends the process and gives its memory back."""
-        assert self._process.stdin
-        self._process.stdin.close()
+        if at_once:
+            self._process.kill()
+        with suppress(BrokenPipeError):
+            assert self._process.stdin
+            self._process.stdin.close()
+        assert self._process.stdout
+        self._process.stdout.close()
         self._process.wait()
+
+
+Repetitions = list[dict[str, Any]]
 
 
 def measure(
     script: str,
     sides: Sequence[dict[str, Any]],
+    cases: Sequence[dict[str, Any]] = ({},),
     *,
     repeats: int,
     threads: int,
     apart: bool,
-) -> list[list[dict[str, Any]]]:
-    """What each repetition of each side took, a first one for warming up included.
+    limit: float | None = None,
+) -> list[list[Repetitions]]:
+    """What each repetition of each side took, case by case, a first one for warming up included.
 
-    Repetitions alternate, so that whatever else the machine does meets all sides alike.
+    Repetitions alternate, so that whatever else the machine does meets all sides alike. Of a side
+    that fails in a case nothing is answered there; it is told, and costs no other its numbers.
 
     Args:
         script: serves a side.
         sides: the settings of each.
+        cases: further settings of all; one process of each side goes through them.
         repeats: for each side, beside the first.
         threads: of each; only one works at a time.
         apart: one side after the other instead, where memory does not hold them all.
+        limit: seconds that a repetition may take, what it takes to prepare for it included.
     """
-    found: list[list[dict[str, Any]]] = [[] for _ in sides]
-    for group in [[n] for n in range(len(sides))] if apart else [range(len(sides))]:
-        running = {n: Side(script, sides[n], threads=threads) for n in group}
-        for _ in range(repeats + 1):
-            for number, side in running.items():
-                found[number].append(taken := side.ask())
+    found: list[list[Repetitions]] = [[[] for _ in sides] for _ in cases]
+    for group in [[n] for n in range(len(sides))] if apart else [list(range(len(sides)))]:
+        running: dict[int, Side] = {}
+        for case, of_case in zip(cases, found, strict=True):
+            left = list(group)
+            for number in [number for _ in range(repeats + 1) for number in group]:
+                if number not in left:
+                    continue
+                name = " ".join(map(str, [sides[number].get("side"), *case.values()]))
+                if number not in running:
+                    running[number] = Side(script, sides[number], threads=threads)
+                try:
+                    of_case[number].append(taken := running[number].ask(case, limit=limit))
+                except SideError as error:
+                    print(f"failed: {name}: {error}", file=sys.stderr, flush=True)
+                    running.pop(number).stop(at_once=True)
+                    of_case[number].clear()
+                    left.remove(number)
+                    continue
                 # At once: should another side fail, this one need not be measured again.
-                shown = {name: value for name, value in taken.items() if name != "value"}
-                print(sides[number].get("side"), json.dumps(shown), flush=True)
+                shown = {key: value for key, value in taken.items() if key != "value"}
+                print(name, json.dumps(shown), flush=True)
         for side in running.values():
             side.stop()
     return found
 
 
 def serve(settings: dict[str, Any], prepare: Callable[[dict[str, Any]], Callable[[], Any]]) -> None:
-    """Does what `prepare` returns whenever a line comes in, and prints what it took.
+    """Does what `prepare` returns for a case whenever it comes in, and prints what it took.
 
     The result is a JSON object: `seconds`; `processor`, seconds of all threads; `gb`, the peak of
-    memory beyond what there was before `prepare`; and `value`, what was returned.
+    memory, on a GPU from when all was prepared, elsewhere beyond what there was before it; and
+    `value`, what was returned.
     """
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     device = settings["device"]
     _load_libraries()
     before = 0 if device == "cuda" else status("VmRSS")
-    repeat = prepare(settings)
-    for _ in sys.stdin:
+    latest, repeat = "", None
+    answers, sys.stdout = sys.stdout, sys.stderr  # where libraries may say what they like
+    for line in sys.stdin:
+        if line != latest:
+            del repeat  # before there is another
+            gc.collect()
+            latest, repeat = line, prepare(settings | json.loads(line))
+            if device == "cuda":  # weights are drawn in float32, and are for a moment there twice
+                torch.cuda.empty_cache()
+                torch.cuda.reset_peak_memory_stats()
         _wait(device)
         start, processor = time.perf_counter(), time.process_time()
         value = repeat()
@@ -194,7 +245,7 @@ def serve(settings: dict[str, Any], prepare: Callable[[dict[str, Any]], Callable
         seconds, processor = time.perf_counter() - start, time.process_time() - processor
         peak = torch.cuda.max_memory_allocated() if device == "cuda" else status("VmHWM") - before
         row = {"seconds": seconds, "processor": processor, "gb": peak / GB, "value": value}
-        print(json.dumps(row), flush=True)
+        print(json.dumps(row), file=answers, flush=True)
 
 
 def _load_libraries() -> None:
@@ -215,15 +266,28 @@ def status(name: str) -> int:
     return int(text.split(f"{name}:")[1].split()[0]) * 1024
 
 
+def require_all(missing: Sequence[str]) -> None:
+    """To be called when everything else is written.
+
+    Raises:
+        SystemExit: some sides failed, or were not at the same.
+    """
+    if missing:
+        raise SystemExit(f"failed: {'; '.join(missing)}")
+
+
+def ratio(row: dict[str, Any], ours: dict[str, Any] | None, key: str) -> str:
+    """How much of `key` a side takes, ours being 1; no number where ours failed."""
+    return "-" if ours is None else f"{row[key] / ours[key]:.2f}"
+
+
 def write(name: str, table: str, rows: list[dict[str, Any]], *, remarks: Sequence[str]) -> None:
     """Prints the table, and keeps it with the numbers behind it, the machine and the command."""
     facts = {
         "command": " ".join(["python", *sys.argv]),
         "date": date.today().isoformat(),
         "machine": _machine(),
-        "versions": {
-            library: version(library) for library in ("torch", "transformers", "pg_transfer")
-        },
+        "versions": {name: _version(name) for name in ("torch", "transformers", "pg_transfer")},
     }
     RESULTS.mkdir(exist_ok=True)
     lines = [table, *remarks, *(f"{key}: {value}" for key, value in facts.items())]
@@ -233,6 +297,13 @@ def write(name: str, table: str, rows: list[dict[str, Any]], *, remarks: Sequenc
         json.dumps(facts | {"remarks": list(remarks), "rows": rows}, indent=1) + "\n",
         encoding="utf-8",
     )
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _machine() -> str:

@@ -21,8 +21,18 @@ from statistics import median
 from typing import Any
 
 import torch
-from peft import LoraConfig, inject_adapter_in_model
-from side_by_side import measure, our_model, serve, sizes, table, their_inputs, their_model, write
+from side_by_side import (
+    measure,
+    our_model,
+    ratio,
+    require_all,
+    serve,
+    sizes,
+    table,
+    their_inputs,
+    their_model,
+    write,
+)
 
 from pg_transfer.adapters import AdapterSettings, is_adapter
 from pg_transfer.adapters.attach import TARGETS
@@ -44,7 +54,7 @@ def main() -> None:
     if options.serve:
         return serve(json.loads(options.serve), prepare)
     batches = options.batches or [BATCHES[resolution] for resolution in options.resolutions]
-    rows = []
+    rows, missing = [], []
     for resolution, batch in zip(options.resolutions, batches, strict=True):
         common = {
             "size": options.size, "resolution": resolution, "batch": batch,
@@ -54,21 +64,26 @@ def main() -> None:
         found = measure(
             __file__, [common | {"side": side} for side in options.sides],
             repeats=options.repeats, threads=options.threads, apart=options.apart,
-        )  # fmt: skip
-        losses = [repetitions[0]["value"] for repetitions in found]
-        if not all(math.isclose(loss, losses[0], rel_tol=options.tolerance) for loss in losses):
-            raise SystemExit(f"the sides are not at the same: losses {losses} at {resolution} px")
+            limit=options.limit,
+        )[0]  # fmt: skip
+        measured = {side: of for side, of in zip(options.sides, found, strict=True) if of}
+        missing += [f"{side} at {resolution} px" for side in options.sides if side not in measured]
+        losses = {side: repetitions[0]["value"] for side, repetitions in measured.items()}
+        first = next(iter(losses.values()), 0.0)
+        if not all(math.isclose(x, first, rel_tol=options.tolerance) for x in losses.values()):
+            missing.append(f"the sides are not at the same at {resolution} px, losses {losses}")
         flops = model_flops(sizes(options.size, resolution), batch, tuning=options.tuning)
-        for side, repetitions in zip(options.sides, found, strict=True):
+        for side, repetitions in measured.items():
             row = summary(repetitions) | {"flops": flops, "repetitions": repetitions}
             rows.append(common | {"side": side} | row)
             print(json.dumps({k: v for k, v in rows[-1].items() if k != "repetitions"}), flush=True)
-    write(
-        options.name or f"training_step-{options.size}-{options.device}",
-        as_table(rows),
-        rows,
-        remarks=remarks(options),
-    )
+        write(
+            options.name or f"training_step-{options.size}-{options.device}",
+            as_table(rows),
+            rows,
+            remarks=[*remarks(options), *(f"Failed: {one}." for one in missing)],
+        )
+    require_all(missing)
 
 
 def arguments() -> argparse.Namespace:
@@ -85,6 +100,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--apart", action="store_true", help="not both in memory at one time")
     parser.add_argument("--tolerance", type=float, default=1e-4, help="of the losses, relative")
+    parser.add_argument("--limit", type=float, help="seconds that a step may take")
     parser.add_argument("--name", help="of the files of results")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -105,15 +121,14 @@ def as_table(rows: list[dict[str, Any]]) -> str:
     promised = TFLOPS.get(torch.cuda.get_device_name(), 0) if torch.cuda.is_available() else 0
     lines = []
     for row in rows:
-        ours = next(
-            r for r in rows if r["resolution"] == row["resolution"] and r["side"] == SIDES[0]
-        )
+        at_this = (row["resolution"], SIDES[0])
+        ours = next((r for r in rows if (r["resolution"], r["side"]) == at_this), None)
         speed = row["flops"] / row["seconds"] / 1e12
         lines.append([
             f"{row['resolution']} px, batch {row['batch']}: {row['side']}",
             f"{row['seconds']:.3g}", f"{row['processor']:.3g}",
             f"{row['batch'] / row['seconds']:.3g}", f"{row['gb']:.2f}",
-            *(f"{row[key] / ours[key]:.2f}" for key in ("seconds", "processor", "gb")),
+            *(ratio(row, ours, key) for key in ("seconds", "processor", "gb")),
             f"{speed:.3g}",
             f"{100 * speed / promised:.0f} %" if promised else "-",
         ])  # fmt: skip
@@ -129,7 +144,8 @@ def remarks(options: argparse.Namespace) -> list[str]:
         f"{options.threads} threads, {options.precision}"
         f"{', blocks computed twice' if options.rematerialise else ''}"
         f"{'' if options.tuning == 'full' else f', {options.tuning}'}. GB: the peak beyond what "
-        f"the process had with its libraries loaded. First losses are equal.",
+        f"the process had with its libraries loaded. First losses are equal "
+        f"within {options.tolerance:g}.",
         f"Model FLOPs: {'three times' if options.tuning == 'full' else 'twice'} what the forward "
         "pass needs; nothing that is computed twice, "
         "logits of the suffix alone, of the last block only keys and values of the image tokens.",
@@ -226,6 +242,8 @@ def their_step(
     if settings["rematerialise"]:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     if settings["tuning"] == "lora":
+        from peft import LoraConfig, inject_adapter_in_model
+
         if settings["precision"] != "float32":
             model.to(torch.bfloat16)
         targets = "|".join(TARGETS[part] for part in ADAPTED)

@@ -73,7 +73,7 @@ def attend(
             mixed = _squashed(run * scale, seen, values, mask, softcap)
         mixed = mixed.unflatten(2, (sharing, -1)).flatten(1, 2)
         read.append(mixed.transpose(1, 2))
-    return torch.cat(read, dim=1).flatten(-2)
+    return (read[0] if len(read) == 1 else torch.cat(read, dim=1)).flatten(-2)
 
 
 def _squashed(

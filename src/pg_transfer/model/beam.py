@@ -45,8 +45,8 @@ def beam_search(prompts: Continuation, *, end: int, beams: int) -> Tensor:
 
         score, parents, latest = _expanded(score, log_probabilities, beams, end)
         # A score can only fall: what is behind now will never be ahead.
-        goes_on = ~(best_score > score.amax(1))
-        if step + 1 == prompts.max_new_tokens or not prompts.agree(bool(goes_on.any())):
+        left = (~(best_score > score.amax(1))).nonzero()[:, 0]
+        if step + 1 == prompts.max_new_tokens or not prompts.agree(len(left) > 0):
             break
         if step == 0:
             prompts.branch(beams)
@@ -54,7 +54,7 @@ def beam_search(prompts: Continuation, *, end: int, beams: int) -> Tensor:
             prompts.follow(_places(parents))
         live = live.gather(1, parents[..., None].expand(-1, -1, prompts.max_new_tokens))
         live[:, :, step] = latest
-        kept = worth_keeping(goes_on)
+        kept = worth_keeping(left, of=len(rows))
         if kept is not None:
             found[rows] = best
             prompts.keep(_places(torch.arange(beams, device=device).expand(len(rows), -1), kept))

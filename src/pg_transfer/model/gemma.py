@@ -112,8 +112,13 @@ class Attention(nn.Module):
                 (self.q_proj, latest(x, queries)), (self.k_proj, x), (self.v_proj, x),
             )
         )  # fmt: skip
-        query = rotate(query, *(angle[:, :, -queries:] for angle in angles))
-        key = rotate(key, *angles)
+        if cache is not None and queries == x.shape[1]:
+            # At once: for a token of an answer a GPU spends more on launching kernels than in them.
+            both = rotate(torch.cat([query, key], dim=1), *angles)
+            query, key = both.split([query.shape[1], key.shape[1]], dim=1)
+        else:
+            query = rotate(query, *(angle[:, :, -queries:] for angle in angles))
+            key = rotate(key, *angles)
         if cache is not None:
             key, value = cache.append(self.layer, key, value)
         read = attend(query, key, value, sights=sights, scale=self.scale, softcap=self.softcap)

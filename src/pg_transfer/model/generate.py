@@ -164,24 +164,24 @@ def _token_by_token(
         latest = choose(prompts.logits).masked_fill(~goes_on, 0)
         answers[rows, step] = latest
         goes_on &= latest != end
-        if not prompts.agree(bool(goes_on.any())):
+        left = goes_on.nonzero()[:, 0]  # where a GPU is waited for, once a token
+        if not prompts.agree(len(left) > 0):
             break
-        kept = worth_keeping(goes_on)
+        kept = worth_keeping(left, of=len(goes_on))
         if kept is not None:
             prompts.keep(kept)
             rows, latest, goes_on = rows[kept], latest[kept], goes_on[kept]
     return answers
 
 
-def worth_keeping(goes_on: Tensor) -> Tensor | None:
-    """The places of those that go on, bool [R]; None if too few have ended to move the others.
+def worth_keeping(left: Tensor, *, of: int) -> Tensor | None:
+    """The places [R] of rows that go on; None if too few of them all have ended to move the others.
 
     Where none does and yet there is another step, one row takes it.
     """
-    kept = goes_on.nonzero()[:, 0]
-    if not len(kept):
-        kept = kept.new_zeros(1)
-    return kept if 4 * len(kept) <= 3 * len(goes_on) else None
+    if not len(left):
+        left = left.new_zeros(1)
+    return left if 4 * len(left) <= 3 * of else None
 
 
 def capped(logits: Tensor, softcap: float | None) -> Tensor:
