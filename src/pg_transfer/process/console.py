@@ -11,7 +11,7 @@ import shlex
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import (
@@ -21,11 +21,12 @@ from hydra.errors import (
     OverrideParseException,
 )
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.table import Table
 
+from pg_transfer.process.near_names import meant
 from pg_transfer.process.processes import rank
 from pg_transfer.process.secrecy import without_secrets
 from pg_transfer.process.shortage import is_shortage
@@ -144,12 +145,15 @@ def _of_command_line(error: CompactHydraException) -> str:
             ", ".join(sorted(set(map(str, parent)) - {"hydra"})) or "none",
         )
         within = name.rpartition(".")[0]
-        added = ""
-        if name.startswith(TAKES_MORE):
+        whole = cast(dict[str, Any], OmegaConf.to_container(parent._get_root()))
+        guess, added = meant(name, whole), ""
+        if name.startswith(TAKES_MORE) and not guess:
             added = f". One that a class takes besides is added by +{name}=..."
         place = f"in {within} " if within else ""
-        return f"there is no setting {name}; {place}there are {there}{added}"
+        return f"there is no setting {name}{guess}; {place}there are {there}{added}"
     if isinstance(error, OverrideParseException):
+        if "=" not in error.override:
+            return f"{error.override}: a setting is written name=value; --help lists what there is"
         return (
             f"{error.override} cannot be read: {str(error).splitlines()[0]}. Brackets, commas and "
             f"spaces need quotes, and the shell takes one pair away: 'splits.train=\"train[:9]\"'"
