@@ -49,6 +49,15 @@ SETTINGS = [
         f"there is no task=textvqua; it can be\n{listed(CONF / 'task')}",
     ),
     Fault(
+        "weights of the hub in the place of a model",
+        nothing,
+        ("model=google/paligemma-3b-mix-224",),
+        "there is no model=google/paligemma-3b-mix-224; it can be paligemma2_10b, "
+        "paligemma2_28b, paligemma2_3b, paligemma_3b, tiny, which may start from other weights: "
+        "model.weights=google/paligemma-3b-mix-224",
+        is_quick=False,
+    ),
+    Fault(
         "a setting that the task does not take",
         whole,
         (*ON_TEXTVQA, "+task.colour=red"),

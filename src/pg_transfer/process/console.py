@@ -159,8 +159,13 @@ def _of_command_line(error: CompactHydraException) -> str:
             f"spaces need quotes, and the shell takes one pair away: 'splits.train=\"train[:9]\"'"
         )
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
-        group, _, option = str(error.missing_cfg_file).rpartition("/")
-        return f"there is no {group}={option}; it can be {', '.join(error.options)}"
+        missing = str(error.missing_cfg_file)
+        group, _, option = missing.rpartition("/")
+        instead = ""
+        if missing.startswith("model/"):  # names on the hub have a slash of their own
+            group, _, option = missing.partition("/")
+            instead = f", which may start from other weights: model.weights={option}"
+        return f"there is no {group}={option}; it can be {', '.join(error.options)}{instead}"
     if twice := _CHOSEN_TWICE.search(str(error)):
         group = twice[1] or twice[2]
         return f"{group}= has its place already, and once is enough: {group}=..., without a +"
