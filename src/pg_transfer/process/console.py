@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import shlex
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -94,6 +95,12 @@ def reports_errors(main: Callable[..., T]) -> Callable[..., T]:
         os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra prints and exits by itself
         try:
             return main(*arguments)
+        except KeyboardInterrupt:  # before anything listens: while libraries are imported
+            if os.environ.get("PG_TRACEBACK"):
+                raise
+            if not rank():
+                print("\nstopped by SIGINT", file=sys.stderr)
+            sys.exit(128 + signal.SIGINT)
         except Exception as error:
             message = user_message(error)
             is_in_sweep = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
