@@ -65,9 +65,12 @@ ALLOWED = {
     "reporting.templates": "",
     "checking": "task data.images text segmentation.instances reporting.page",
     "process": "",
-    "process.console": "process.processes process.secrecy process.shortage process.stopping",
+    "process.console": (
+        "process.near_names process.processes process.secrecy process.shortage process.stopping"
+    ),
     "process.launching": "process.processes process.stopping",
     "process.locking": "",
+    "process.near_names": "",
     "process.processes": "",
     "process.replacing": "",
     "process.secrecy": "",
@@ -106,7 +109,7 @@ ALLOWED = {
     ),
     "hydra_plugins": "sweeping",
     "running": "",
-    "running.additions": "",
+    "running.additions": "process.near_names",
     "running.assemble": (
         "task data.json_records data.release data.splits model process.console process.launching "
         "process.slow_reading process.stopping reporting.answers training running.judging "

@@ -193,7 +193,7 @@ def test_no_tokenizer_is_said_and_the_rest_is_looked_at(tmp_path: Path) -> None:
 def test_nothing_at_all_is_one_error(tmp_path: Path) -> None:
     code, printed, _ = checked(tmp_path, *TEXTVQA, "task.rooot=data")
     assert code == 1
-    assert "error: there is no setting task.rooot; in task there are" in printed
+    assert "error: there is no setting task.rooot (is it task.root?); in task there are" in printed
 
 
 @pytest.mark.slow

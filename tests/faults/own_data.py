@@ -137,6 +137,22 @@ OWN_DATA = [
         "(columns={labels: ...}), or write the request ('prefix=\"detect cat\"')",
     ),
     Fault(
+        "a row for each box, and not for each image",
+        also(
+            own(),
+            file(
+                "my.csv",
+                b"image,boxes,labels\n"
+                b'0.png,"[[1, 1, 30, 30]]","[""cat""]"\n0.png,"[[5, 5, 9, 9]]","[""dog""]"\n',
+            ),
+        ),
+        ("task=custom", "data=my.csv", "box_format=xyxy"),
+        "my.csv, line 3: this image has a row already (my.csv, line 2), which asks 'detect cat ; "
+        "dog', too, and has other objects. An image has one row with all of its objects, "
+        "boxes=[[...], [...]] and labels=[..., ...]; docs/own_data.md shows how to make it from a "
+        "row for each box",
+    ),
+    Fault(
         "polygons in fractions of the image, without a word of that",
         masked([[0.1, 0.1, 0.6, 0.1, 0.6, 0.6]]),
         ON_LINES,

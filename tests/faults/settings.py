@@ -18,9 +18,9 @@ SETTINGS = [
         "a setting that does not exist",
         whole,
         (*ON_TEXTVQA, "recipe.learning_rate=1e-5"),
-        "there is no setting recipe.learning_rate; in recipe there are batch_size, beta2, "
-        "clip_norm, dropout, epochs, freeze_language, freeze_vision, label_smoothing, lr, "
-        "text_length, warmup, weight_decay",
+        "there is no setting recipe.learning_rate (is it recipe.lr?); in recipe there are "
+        "batch_size, beta2, clip_norm, dropout, epochs, freeze_language, freeze_vision, "
+        "label_smoothing, lr, text_length, warmup, weight_decay",
     ),
     Fault(
         "a setting that is added and that nothing reads",
@@ -31,10 +31,31 @@ SETTINGS = [
         "freeze_vision, label_smoothing, lr, text_length, warmup, weight_decay",
     ),
     Fault(
+        "a setting by the name that Lightning has for it",
+        whole,
+        (*ON_TEXTVQA, "trainer.max_epochs=3"),
+        "there is no setting trainer.max_epochs (is it recipe.epochs?); in trainer there are …",
+    ),
+    Fault(
+        "the name of a run without the setting's",
+        nothing,
+        ("runs/mine",),
+        "runs/mine: a setting is written name=value; --help lists what there is",
+    ),
+    Fault(
         "a task that does not exist",
         nothing,
         ("task=textvqua",),
         f"there is no task=textvqua; it can be\n{listed(CONF / 'task')}",
+    ),
+    Fault(
+        "weights of the hub in the place of a model",
+        nothing,
+        ("model=google/paligemma-3b-mix-224",),
+        "there is no model=google/paligemma-3b-mix-224; it can be paligemma2_10b, "
+        "paligemma2_28b, paligemma2_3b, paligemma_3b, tiny, which may start from other weights: "
+        "model.weights=google/paligemma-3b-mix-224",
+        is_quick=False,
     ),
     Fault(
         "a setting that the task does not take",

@@ -243,6 +243,31 @@ def test_objects_without_a_label_cannot_be_asked_for(
         task(folder, row, box_format="xyxy", prefix=prefix)
 
 
+def test_an_image_has_one_row_with_all_of_its_objects(folder: Path) -> None:
+    cat, other = ({"boxes": [box], "labels": ["cat"]} for box in ([10, 5, 30, 15], [0, 0, 9, 9]))
+    again = {"image": "images/0.png", "box_format": "xyxy"}
+    part = r"line 2: this image has a row already \(.*line 1\), which asks 'detect cat', too"
+    with pytest.raises(ValueError, match=part):
+        task(folder, cat | again, other | again)
+    dog = other | {"labels": ["dog"]}
+    with pytest.raises(ValueError, match="asks 'detect cat ; dog', too"):
+        task(folder, cat | again, dog | again)
+    asked_apart = task(folder, cat | again, dog | again, prefix="detect {labels}")
+    assert [one.prefix for one in asked_apart.examples("train")] == ["detect cat", "detect dog"]
+    assert len(task(folder, cat | again, cat | again).examples("train")) == 2
+    answers = [{"prefix": "detect cat", "suffix": f"<loc000{n}><loc0000><loc0500><loc0500> cat"}
+               for n in range(2)]  # fmt: skip
+    with pytest.raises(ValueError, match="asks 'detect cat', too"):
+        task(folder, *[one | {"image": "images/0.png"} for one in answers])
+    unlabelled = [{"boxes": one["boxes"], "prefix": "left"} | again for one in (cat, other)]
+    assert len(task(folder, *unlabelled).examples("train")) == 2
+
+
+def test_the_edges_of_boxes_in_columns_of_their_own_are_no_request(folder: Path) -> None:
+    with pytest.raises(ValueError, match="If xmin, Y_min, xmax, ymax are a box: an image has one"):
+        task(folder, {"label": "cat", "xmin": 1, "Y_min": 1, "xmax": 9, "ymax": 9})
+
+
 def coco(folder: Path, *, boxed: int = 4) -> Path:
     """An `instances` file for train and val, as COCO has them, with a crowd in the first image."""
     (folder / "annotations").mkdir()

@@ -133,7 +133,8 @@ def test_a_kept_image_is_judged_without_its_file(
 def test_an_image_that_was_judged_for_one_row_is_judged_again_for_the_next(folder: Path) -> None:
     lying(folder / "images/lying.jpg")
     row = SIZED | {"image": "images/lying.jpg"}
-    made = task(folder, row | {"width": 40, "height": 20}, row, box_format="xyxy")
+    as_shown = row | {"width": 40, "height": 20, "prefix": "detect this"}
+    made = task(folder, as_shown, row | {"prefix": "detect cat"}, box_format="xyxy")
     prompts = Prompts(reader(made), made.examples("train"), batch=1, rank=0, processes=1)
     first = prompts[0]
     assert prompts[0].pixels is first.pixels

@@ -76,6 +76,18 @@ def test_one_line_and_exit_code_one(
         reports_errors(main)()
 
 
+def test_ctrl_c_before_anything_listens_has_no_traceback(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def main() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as ended:
+        reports_errors(main)()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "\nstopped by SIGINT\n"
+
+
 def test_names_in_brackets_are_no_colours() -> None:
     with CONSOLE.capture() as capture:
         CONSOLE.print(facts_table("run", [("folder", str(Path("runs/[red]/x")))]))

@@ -41,6 +41,12 @@ def test_what_nothing_reads_is_refused(setting: str, complaint: str) -> None:
         add("task=shapes", setting, "recipe.lr=1e-3")
 
 
+def test_two_options_of_a_group_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"logger= takes one, .* choose one: logger=wandb"):
+        add("logger=[wandb,tensorboard]")
+    add("splits.report=[val,test]")
+
+
 def test_every_program_has_settings_of_its_own() -> None:
     add("+beams=2", program="evaluate")
     add("+trainer.profiler=simple", program="evaluate")  # for the class of the run's trainer

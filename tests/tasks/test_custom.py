@@ -137,7 +137,7 @@ def test_columns_by_other_names(folder: Path) -> None:
         custom(folder, rows, columns=names | {"image": "imgs"})
     names.pop("prefix")
     with pytest.raises(
-        ValueError, match=r"no request: .* name its column \('columns=\{prefix: ask"
+        ValueError, match=r"no request, .* name its column \('columns=\{prefix: ask"
     ):
         custom(folder, rows, columns=names)
     bare = [{"image": row["img"], "suffix": "red"} for row in rows]

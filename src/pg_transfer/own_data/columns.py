@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from pg_transfer.own_data.typed import typed_column
+from pg_transfer.own_data.typed import typed_column, typed_template
 
 ROLES = {
     "image": "a file, relative to the data's own folder",
@@ -47,6 +47,9 @@ SHOWN = ("image", "images", "video")
 """What a row is about is in one of these."""
 
 QUESTION = "question"
+
+EDGES = ("xmin", "ymin", "xmax", "ymax", "x0", "y0", "x1", "y1", "x2", "y2")
+"""Columns, without underscores and in small letters, of which four are a box."""
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
@@ -158,12 +161,40 @@ def as_text(cell: Any, name: str) -> str:
     return str(cell)
 
 
+def no_request(found: Sequence[str], used: Collection[str]) -> str:
+    """What to say of data of which nothing is known to ask.
+
+    Args:
+        found: the data's columns.
+        used: those of them that have a role.
+    """
+    free = [name for name in found if name not in used and name[:2] != "__"]
+    remedy = f"Write it ({typed_template('prefix', 'caption en')})"
+    if free:
+        remedy += (
+            f", name its column ({typed_column('prefix', free[0])}), or write a template over "
+            f"columns ({typed_template('prefix', f'answer en {{{free[-1]}}}')})"
+        )
+    edges = [name for name in found if name.lower().replace("_", "") in EDGES]
+    if len(edges) == 4:
+        remedy = (
+            f"If {', '.join(edges)} are a box: an image has one row with all of its objects, "
+            f"boxes=[[...], [...]] and labels=[..., ...]; docs/own_data.md shows how to make it "
+            f"from a row for each box. Otherwise: {remedy}"
+        )
+    return (
+        f"there is no request, which is what the model is asked about each image: the data has "
+        f"{', '.join(found)}. {remedy}"
+    )
+
+
 def _has(found: Sequence[str], name: str) -> bool:
     return name in found or ("." in name and name.partition(".")[0] in found)
 
 
 def _possible(found: Sequence[str]) -> str:
-    roles = "\n".join(f"  {role:<12} {meaning}" for role, meaning in ROLES.items())
+    width = max(map(len, ROLES))
+    roles = "\n".join(f"  {role:<{width}}  {meaning}" for role, meaning in ROLES.items())
     return (
         f"It has {', '.join(found)}. Say which is which, e.g. {typed_column('image', found[0])}; "
         f"there may be\n{roles}"

@@ -16,6 +16,7 @@ from pg_transfer.own_data.held_out import Shown, hold_out
 from pg_transfer.own_data.image_files import require_files
 from pg_transfer.own_data.maker import Kind, Maker, Wishes
 from pg_transfer.own_data.rows import Row, Source
+from pg_transfer.own_data.rows_of_an_image import require_all_objects
 from pg_transfer.own_data.scoring import Seen, choose_metric, require_metric
 from pg_transfer.own_data.written_boxes import all_or_none
 from pg_transfer.task import Clip, Example
@@ -59,13 +60,15 @@ def read_examples(source: Source, wishes: Wishes) -> OwnData:
         require_form(wishes.box_format)
     source, wishes = _without_conversations(source, wishes)
     maker = Maker(source, wishes)
-    splits, shown = _rows(maker, source)
+    splits, shown, places = _rows(maker, source)
     has_boxes = maker.kind == "boxes"
     if maker.kind == "text":
         splits, has_boxes, remarks = all_or_none(splits, wishes.metric)
         maker.remarks += remarks
     else:
         splits = maker.with_requests(splits)
+    if has_boxes or maker.kind == "masks":
+        require_all_objects(splits, places)
     require_files(image for examples in splits.values() for one in examples for image in one.images)
     if any(
         isinstance(one.image, Clip) and one.image.path.is_file()
@@ -106,10 +109,11 @@ def _without_conversations(source: Source, wishes: Wishes) -> tuple[Source, Wish
 
 def _rows(
     maker: Maker, source: Source
-) -> tuple[dict[str, list[Example]], dict[tuple[str, str], Shown]]:
-    """The examples of each split, and of each by its split and id what its images are known by."""
+) -> tuple[dict[str, list[Example]], dict[tuple[str, str], Shown], dict[tuple[str, str], str]]:
+    """The examples of each split; by split and id what images are known by, and rows' places."""
     splits: dict[str, list[Example]] = defaultdict(list)
     shown: dict[tuple[str, str], Shown] = {}
+    places: dict[tuple[str, str], str] = {}
     left_out: list[str] = []
     first: dict[bool, str] = {}
     for number, row in enumerate(source.rows()):
@@ -123,6 +127,8 @@ def _rows(
         split, example, images = made
         splits[split].append(example)
         shown[split, example.id] = images
+        if example.reference is not None:
+            places[split, example.id] = row.place
     if left_out:
         more = ", ..." if len(left_out) > NAMED else ""
         maker.remarks.append(
@@ -137,7 +143,7 @@ def _rows(
         )
     if not splits:
         raise ValueError("not one row is left to make an example of")
-    return splits, shown
+    return splits, shown, places
 
 
 def _row(

@@ -199,14 +199,7 @@ class Maker:
             return f"answer en {{{roles.QUESTION}}}"
         if {"caption", "captions"} & set(self.names.values()):
             return "caption en"
-        free = [name for name in found if name not in self.names.values() and name[:2] != "__"]
-        remedy = f"Write it ({typed_template('prefix', 'caption en')})"
-        if free:
-            remedy += (
-                f", name its column ({typed_column('prefix', free[0])}), or write a template over "
-                f"columns ({typed_template('prefix', f'answer en {{{free[-1]}}}')})"
-            )
-        raise ValueError(f"there is no request: the data has {', '.join(found)}. {remedy}")
+        raise ValueError(roles.no_request(found, self.names.values()))
 
     def _get(self, values: Mapping[str, Any], role: str) -> Any:
         return roles.value(values, self.names[role]) if role in self.names else None

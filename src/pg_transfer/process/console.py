@@ -8,10 +8,11 @@ import logging
 import os
 import re
 import shlex
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import (
@@ -21,11 +22,12 @@ from hydra.errors import (
     OverrideParseException,
 )
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.table import Table
 
+from pg_transfer.process.near_names import meant
 from pg_transfer.process.processes import rank
 from pg_transfer.process.secrecy import without_secrets
 from pg_transfer.process.shortage import is_shortage
@@ -93,6 +95,12 @@ def reports_errors(main: Callable[..., T]) -> Callable[..., T]:
         os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra prints and exits by itself
         try:
             return main(*arguments)
+        except KeyboardInterrupt:  # before anything listens: while libraries are imported
+            if os.environ.get("PG_TRACEBACK"):
+                raise
+            if not rank():
+                print("\nstopped by SIGINT", file=sys.stderr)
+            sys.exit(128 + signal.SIGINT)
         except Exception as error:
             message = user_message(error)
             is_in_sweep = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
@@ -144,19 +152,27 @@ def _of_command_line(error: CompactHydraException) -> str:
             ", ".join(sorted(set(map(str, parent)) - {"hydra"})) or "none",
         )
         within = name.rpartition(".")[0]
-        added = ""
-        if name.startswith(TAKES_MORE):
+        whole = cast(dict[str, Any], OmegaConf.to_container(parent._get_root()))
+        guess, added = meant(name, whole), ""
+        if name.startswith(TAKES_MORE) and not guess:
             added = f". One that a class takes besides is added by +{name}=..."
         place = f"in {within} " if within else ""
-        return f"there is no setting {name}; {place}there are {there}{added}"
+        return f"there is no setting {name}{guess}; {place}there are {there}{added}"
     if isinstance(error, OverrideParseException):
+        if "=" not in error.override:
+            return f"{error.override}: a setting is written name=value; --help lists what there is"
         return (
             f"{error.override} cannot be read: {str(error).splitlines()[0]}. Brackets, commas and "
             f"spaces need quotes, and the shell takes one pair away: 'splits.train=\"train[:9]\"'"
         )
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
-        group, _, option = str(error.missing_cfg_file).rpartition("/")
-        return f"there is no {group}={option}; it can be {', '.join(error.options)}"
+        missing = str(error.missing_cfg_file)
+        group, _, option = missing.rpartition("/")
+        instead = ""
+        if missing.startswith("model/"):  # names on the hub have a slash of their own
+            group, _, option = missing.partition("/")
+            instead = f", which may start from other weights: model.weights={option}"
+        return f"there is no {group}={option}; it can be {', '.join(error.options)}{instead}"
     if twice := _CHOSEN_TWICE.search(str(error)):
         group = twice[1] or twice[2]
         return f"{group}= has its place already, and once is enough: {group}=..., without a +"

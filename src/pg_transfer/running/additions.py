@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from hydra import compose
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
+
+from pg_transfer.process.near_names import meant, names
 
 TARGET = "_target_"
 """What is to be called with a table of settings, and judges them."""
 
 OF_THE_RUN = "trainer"
 """The table of an evaluation that is joined with the run's, which says what is to be called."""
-
-LOOKED_UP = ("recipes", "split_tables")
-"""Tables that settings take their values from."""
-
-GUESSES = 3
 
 
 def refuse_typed_additions(hydra: Any = None) -> None:
@@ -36,6 +33,8 @@ def refuse_typed_additions(hydra: Any = None) -> None:
 def refuse_additions(settings: Sequence[str], program: str) -> None:
     """Raises ValueError if one is added to the configuration that nothing reads.
 
+    And if several options of a group are, of which the last would be all that counts.
+
     There is a reader for what files have, whoever wrote them; for what replaces the value of a
     setting; and for what is given to a class. Called while Hydra is about.
 
@@ -44,6 +43,8 @@ def refuse_additions(settings: Sequence[str], program: str) -> None:
         program: the name of its configuration.
     """
     typed = OverridesParser.create().parse_overrides([*settings])
+    for one in typed:
+        _refuse_several(one)
     if not any(map(_adds, typed)):
         return
     whole = compose(program, overrides=[*settings], return_hydra_config=True)
@@ -52,9 +53,19 @@ def refuse_additions(settings: Sequence[str], program: str) -> None:
     others = [str(one.input_line) for one in typed if one not in added and not one.is_delete()]
     known = cast(dict[str, Any], OmegaConf.to_container(compose(program, overrides=others)))
     for one in added:
-        for name in _names(one.key_or_group, one.value()):
+        for name in names(one.key_or_group, one.value()):
             if not _is_read(name, known):
                 raise ValueError(_unread(name, known))
+
+
+def _refuse_several(override: Override) -> None:
+    name, several = override.key_or_group, override.value()
+    loader = GlobalHydra.instance().config_loader()
+    if isinstance(several, list) and len(several) > 1 and loader.get_group_options(name):
+        raise ValueError(
+            f"{override.input_line}: {name}= takes one, and the last would stand for all; choose "
+            f"one: {name}={several[0]}"
+        )
 
 
 def _adds(override: Override) -> bool:
@@ -67,15 +78,6 @@ def _is_choice(override: Override, groups: Mapping[str, Any]) -> bool:
     """Whether the value is an option of a group: a file."""
     is_table = isinstance(override.value(), dict)
     return not is_table and override.get_key_element().lstrip("+") in groups
-
-
-def _names(name: str, value: object) -> Iterator[str]:
-    """The dotted name of every setting in the value."""
-    if not isinstance(value, dict):
-        yield name
-        return
-    for key, inner in value.items():
-        yield from _names(f"{name}.{key}", inner)
 
 
 def _is_read(name: str, known: Mapping[str, Any]) -> bool:
@@ -93,23 +95,14 @@ def _is_read(name: str, known: Mapping[str, Any]) -> bool:
 
 def _unread(name: str, known: Mapping[str, Any]) -> str:
     """What to say of it: what it could be meant for, and what there is beside it."""
-    *within, last = name.split(".")
+    *within, _ = name.split(".")
     table, place = known, []
     while within and isinstance(table.get(within[0]), dict):
         place.append(within.pop(0))
         table = table[place[-1]]
     there = ", ".join(sorted(map(str, table))) or "none"
-    settings = {key: inner for key, inner in known.items() if key not in LOOKED_UP}
-    near = _near(last, _names(".".join(place), table)) or _near(last, _names("", settings))
-    guess = f" (is it {' or '.join(near)}?)" if near else ""
     where = f"in {'.'.join(place)} " if place else ""
-    return f"there is no setting {name}, and nothing would read it{guess}; {where}there are {there}"
-
-
-def _near(last: str, names: Iterator[str]) -> list[str]:
-    """Those of the names that end as this one does, or nearly."""
-    ends: dict[str, list[str]] = {}
-    for name in names:
-        ends.setdefault(name.rpartition(".")[2], []).append(name.removeprefix("."))
-    alike = get_close_matches(last, ends, cutoff=0.75)
-    return [name for end in alike for name in ends[end]][:GUESSES]
+    return (
+        f"there is no setting {name}, and nothing would read it{meant(name, known)}; {where}there "
+        f"are {there}"
+    )
