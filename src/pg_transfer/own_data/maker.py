@@ -36,6 +36,11 @@ OBJECTS = ("detect ", "segment ")
 Kind = Literal["text", "boxes", "masks"]
 
 
+def asks_for_objects(prefix: str) -> bool:
+    """Whether a request is for all objects of some kinds."""
+    return prefix.lower().startswith(OBJECTS)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
     """What a user says about data, where looking is not enough.
@@ -221,7 +226,8 @@ class Maker:
         if many is None and one is None and split.startswith("test"):
             return ()
         if many is None:
-            if isinstance(one, str) and not one.strip() and self._asks_for_objects(values):
+            is_empty = isinstance(one, str) and not one.strip()
+            if is_empty and asks_for_objects(roles.fill(self.request, values, {})):
                 self.tally.nothing += 1
                 return ("",)
             return (roles.as_text(one, self.names.get("suffix") or self.names["suffixes"]),)
@@ -229,9 +235,6 @@ class Maker:
         if not isinstance(many, list) or not many:
             raise ValueError(f"`{name}` is {many!r:.60}, not a list with one answer or more")
         return tuple(roles.as_text(text, name) for text in many)
-
-    def _asks_for_objects(self, values: Mapping[str, Any]) -> bool:
-        return roles.fill(self.request, values, {}).lower().startswith(OBJECTS)
 
     def _scene(self, row: Row, image: OneImage) -> Scene:
         wanted = ("boxes", "masks", "labels", "crowd", "width", "height", "box_format")

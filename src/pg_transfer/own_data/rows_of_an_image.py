@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pg_transfer.own_data.maker import OBJECTS
+from pg_transfer.own_data.maker import asks_for_objects
 from pg_transfer.segmentation.scenes import Scene
 from pg_transfer.task import Example
 
@@ -25,8 +25,7 @@ def require_all_objects(
         first: dict[tuple[object, str], Example] = {}
         for one in examples:
             scene: Scene | None = one.reference
-            asks = one.prefix.lower().startswith(OBJECTS)
-            if not asks or scene is None or not any(scene.labels):
+            if not asks_for_objects(one.prefix) or scene is None or not any(scene.labels):
                 continue
             other = first.setdefault((one.image, one.prefix), one)
             if other is not one and _named(other.reference) != _named(scene):
