@@ -103,7 +103,7 @@ def test_the_seed_alone_says_where_adapters_start() -> None:
         (r".*embed_tokens", ("language",), r"hits model\.language_model\.embed_tokens"),
         (r".*language_model.*layernorm", ("language",), "a RMSNorm, and adapters"),
         (r".*language_model.*o_proj", ("language", "projector"), "no layer of the projector part"),
-        (r".*patch_embedding", ("vision",), "a Conv2d"),
+        (r".*patch_embedding", ("vision",), "a PatchEmbedding"),
     ],
 )
 def test_expressions_that_hit_the_wrong_layers_are_refused(

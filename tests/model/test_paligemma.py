@@ -10,6 +10,7 @@ import torch
 from pg_transfer.model.config import SIZES, released
 from pg_transfer.model.generate import Continuation, greedy
 from pg_transfer.model.paligemma import PaliGemma, prefix_lm_sights
+from pg_transfer.model.siglip import PatchEmbedding
 
 IMAGE_TOKENS = 16
 
@@ -42,6 +43,14 @@ def drawn_out(sights, rows: int, length: int) -> list:
         mask = mask.expand(rows, 1, sight.queries, sight.keys)[:, 0]
         lines.append(torch.nn.functional.pad(mask, (0, length - sight.keys)))
     return torch.cat(lines, dim=1).int().tolist()
+
+
+def test_the_product_of_patches_is_the_convolution() -> None:
+    """torch's own, in float64, and with an image that is wider than high."""
+    embedding = PatchEmbedding(8, 14).double()
+    images = torch.randn(2, 3, 28, 42, dtype=torch.float64)
+    theirs = torch.nn.functional.conv2d(images, embedding.weight, embedding.bias, stride=14)
+    torch.testing.assert_close(embedding(images), theirs.flatten(2).transpose(1, 2))
 
 
 def test_the_masks_are_those_drawn_by_hand() -> None:

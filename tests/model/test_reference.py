@@ -111,17 +111,19 @@ def test_twelve_updates(case, which: str, micro_batch: int, as_big_vision, fit_o
     rows = fit_on(module, case.batch, steps=12, micro_batch=micro_batch)
     recorded = case.training
     np.testing.assert_allclose(
-        [row["loss"] for row in rows], recorded[f"{which}/losses"], atol=1e-4
+        [row["loss"] for row in rows], recorded[f"{which}/losses"], rtol=2e-5, atol=1e-4
     )
     np.testing.assert_allclose(
         [row["lr"] / recipe.lr for row in rows], recorded[f"{which}/schedule"], atol=1e-6
     )
     if which == "all":
+        # They fall from 59 to 0.04, and carry what was rounded on the way: with weights in float64
+        # they differ from the reference's by 1.6e-4 as well.
         np.testing.assert_allclose(
             [row["gradient_norm"] for row in rows],
             recorded["all/grad_norms_all_params"],
             rtol=1e-4,
-            atol=1e-4,
+            atol=3e-4,
         )
     trained = as_big_vision(case.model)
     prefix = f"{which}/params/"
