@@ -22,11 +22,12 @@ from pg_transfer.data.questions import (
     QuestionTask,
     read_questions,
     text_of,
+    texts_and_suffixes,
     texts_of,
     with_choices,
 )
 from pg_transfer.data.release import fault, field, find_file, find_images, tried
-from pg_transfer.metrics.matching import score_matches
+from pg_transfer.metrics.matching import score_exact
 from pg_transfer.task import Answer, Image, Scores
 
 FOLDERS = ("", "ai2d")
@@ -118,10 +119,7 @@ class AI2D(QuestionTask):
 
     def verdict(self, answers: Sequence[Answer]) -> Scores:
         """How many answers equal the right choice, to the letter."""
-        scores = score_matches(
-            [answer.text for answer in answers], [answer.example.suffixes for answer in answers]
-        )
-        return scores.only({"accuracy_any": "accuracy"})
+        return score_exact(*texts_and_suffixes(answers))
 
     def questions(self, split: str) -> Iterator[Question]:
         """Those about the diagrams of `split`, diagram by diagram."""
