@@ -16,7 +16,7 @@ import numpy as np
 from PIL import ImageDraw, ImageFont
 
 from pg_transfer.data.images import opened, to_rgb
-from pg_transfer.data.json_records import read_records
+from pg_transfer.data.json_records import read_json
 from pg_transfer.data.questions import (
     Question,
     QuestionTask,
@@ -208,7 +208,7 @@ def _box(record: Mapping[str, Any]) -> tuple[float, float, float, float]:
 
 def _content(path: Path, name: str) -> dict[str, Any]:
     """A file that is an object with an object of records."""
-    content = read_records(path)
+    content = read_json(path)
     records = content.get(name) if isinstance(content, dict) else None
     if not isinstance(records, dict) or not all(isinstance(one, dict) for one in records.values()):
         raise fault(path, "the whole file", f"no object of records named {name!r}")
