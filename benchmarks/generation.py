@@ -185,8 +185,8 @@ class Ending(Continuation):
         super().extend(tokens)
         self._force()
 
-    def _take(self, rows: Tensor) -> None:
-        super()._take(rows)
+    def keep(self, rows: Tensor) -> None:
+        super().keep(rows)
         self._left = self._left[rows]
 
 

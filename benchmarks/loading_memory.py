@@ -12,20 +12,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import subprocess
 import sys
 import time
-import zipfile
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-import numpy as np
 import torch
+from side_by_side import status
 
 from pg_transfer.adapters import AdapterSettings
-from pg_transfer.model.checkpoint.names import axis_lengths, big_vision_rows
+from pg_transfer.model.checkpoint.big_vision import write_big_vision
+from pg_transfer.model.checkpoint.hugging_face import write_hugging_face
 from pg_transfer.model.config import SIZES, PaliGemmaConfig
 from pg_transfer.model.paligemma import PaliGemma
 from pg_transfer.sources.models import start
@@ -79,69 +77,27 @@ def measure(config: PaliGemmaConfig, source: Path, dtype: str) -> tuple[int, int
         model = PaliGemma(config)
     tuning.store(model, recipe)
     size = sum(parameter.nbytes for parameter in model.parameters())
-    before, begin = peak_bytes(), time.monotonic()
+    before, begin = status("VmHWM"), time.monotonic()
     start(model, str(source), seed=0)
-    loaded, seconds = peak_bytes() - before, time.monotonic() - begin
+    loaded, seconds = status("VmHWM") - before, time.monotonic() - begin
     fingerprint(model)
     tuning.apply(model, recipe)
     require_finite(str(source), model)
-    return size, loaded, peak_bytes() - before, seconds
-
-
-def peak_bytes() -> int:
-    """The most memory this process ever had, its mapped files included."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) * 1024
+    return size, loaded, status("VmHWM") - before, seconds
 
 
 def write(format: str, config: PaliGemmaConfig, dtype: torch.dtype, folder: Path) -> Path:
-    """A checkpoint with made-up values, written in small pieces."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if format == "big_vision":
-        return write_npz(config, dtype, folder / "weights.npz")
-    (folder / "weights").mkdir(exist_ok=True)
-    write_safetensors(config, dtype, folder / "weights" / "model.safetensors")
-    return folder / "weights"
-
-
-def write_npz(config: PaliGemmaConfig, dtype: torch.dtype, path: Path) -> Path:
-    with zipfile.ZipFile(path, "w") as archive:
-        for row in big_vision_rows(config):
-            shape = tuple(axis_lengths(config, row.key)[axis] for axis in row.stored)
-            stored = "|V2" if dtype is torch.bfloat16 else "<f4"
-            header = {"descr": stored, "fortran_order": False, "shape": shape}
-            with archive.open(f"params/{row.key}.npy", "w", force_zip64=True) as stream:
-                np.lib.format.write_array_header_1_0(stream, header)
-                for piece in values(math.prod(shape), dtype):
-                    stream.write(piece)
-    return path
-
-
-def write_safetensors(config: PaliGemmaConfig, dtype: torch.dtype, path: Path) -> None:
-    """8 bytes of header length, the header in JSON, the values one after the other."""
+    """A checkpoint whose parameters are rows of made-up values, the same over and over."""
+    source = folder / "weights"
+    source.mkdir(parents=True, exist_ok=True)
     with torch.device("meta"):
-        shapes = {name: list(p.shape) for name, p in PaliGemma(config).named_parameters()}
-    header, end = {}, 0
-    for name, shape in shapes.items():
-        start, end = end, end + math.prod(shape) * dtype.itemsize
-        kind = "BF16" if dtype is torch.bfloat16 else "F32"
-        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [start, end]}
-    text = json.dumps(header).encode()
-    with path.open("wb") as stream:
-        stream.write(len(text).to_bytes(8, "little") + text)
-        for shape in shapes.values():
-            for piece in values(math.prod(shape), dtype):
-                stream.write(piece)
-
-
-def values(count: int, dtype: torch.dtype) -> Iterator[memoryview]:
-    """`count` normal numbers as bytes; the same million over and over."""
-    million = torch.randn(10**6, generator=torch.Generator().manual_seed(0)).to(dtype)
-    piece = memoryview(million.view(torch.uint8).numpy())
-    size = count * dtype.itemsize
-    while size > 0:
-        yield piece[:size]
-        size -= len(piece)
+        shapes = {name: value.shape for name, value in PaliGemma(config).named_parameters()}
+    values = {name: torch.randn(shape[-1]).expand(shape) for name, shape in shapes.items()}
+    if format == "big_vision":
+        write_big_vision(values, config, source / "weights.npz", dtype)
+        return source / "weights.npz"
+    write_hugging_face(values, source, dtype)
+    return source
 
 
 def remove(source: Path) -> None:

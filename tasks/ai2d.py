@@ -16,17 +16,18 @@ import numpy as np
 from PIL import ImageDraw, ImageFont
 
 from pg_transfer.data.images import opened, to_rgb
-from pg_transfer.data.json_records import read_records
+from pg_transfer.data.json_records import read_json
 from pg_transfer.data.questions import (
     Question,
     QuestionTask,
     read_questions,
     text_of,
+    texts_and_suffixes,
     texts_of,
     with_choices,
 )
 from pg_transfer.data.release import fault, field, find_file, find_images, tried
-from pg_transfer.metrics.matching import score_matches
+from pg_transfer.metrics.matching import score_exact
 from pg_transfer.task import Answer, Image, Scores
 
 FOLDERS = ("", "ai2d")
@@ -118,10 +119,7 @@ class AI2D(QuestionTask):
 
     def verdict(self, answers: Sequence[Answer]) -> Scores:
         """How many answers equal the right choice, to the letter."""
-        scores = score_matches(
-            [answer.text for answer in answers], [answer.example.suffixes for answer in answers]
-        )
-        return scores.only({"accuracy_any": "accuracy"})
+        return score_exact(*texts_and_suffixes(answers))
 
     def questions(self, split: str) -> Iterator[Question]:
         """Those about the diagrams of `split`, diagram by diagram."""
@@ -210,7 +208,7 @@ def _box(record: Mapping[str, Any]) -> tuple[float, float, float, float]:
 
 def _content(path: Path, name: str) -> dict[str, Any]:
     """A file that is an object with an object of records."""
-    content = read_records(path)
+    content = read_json(path)
     records = content.get(name) if isinstance(content, dict) else None
     if not isinstance(records, dict) or not all(isinstance(one, dict) for one in records.values()):
         raise fault(path, "the whole file", f"no object of records named {name!r}")

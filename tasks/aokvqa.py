@@ -18,11 +18,12 @@ from pg_transfer.data.questions import (
     Question,
     read_questions,
     text_of,
+    texts_and_suffixes,
     texts_of,
     with_choices,
 )
 from pg_transfer.data.release import field, find_file
-from pg_transfer.metrics.matching import score_matches
+from pg_transfer.metrics.matching import score_exact, score_matches
 from pg_transfer.task import Answer, Example, Scores
 
 DIRECT_PREFIX = "answer en {question}"
@@ -94,9 +95,7 @@ class DirectAnswer(AOKVQA):
 
         The benchmark's own evaluation leaves these out; the paper's of `val` does not.
         """
-        scores = score_matches(
-            [answer.text for answer in answers], [answer.example.suffixes for answer in answers]
-        ).only({"accuracy": "accuracy"})
+        scores = score_matches(*texts_and_suffixes(answers)).only({"accuracy": "accuracy"})
         easy = []
         for answer, graded in zip(answers, scores.examples, strict=True):
             if not answer.example.reference:
@@ -125,10 +124,7 @@ class MultipleChoice(AOKVQA):
 
     def verdict(self, answers: Sequence[Answer]) -> Scores:
         """How many answers are the right choice, word for word."""
-        scores = score_matches(
-            [answer.text for answer in answers], [answer.example.suffixes for answer in answers]
-        )
-        return scores.only({"accuracy_any": "accuracy"})
+        return score_exact(*texts_and_suffixes(answers))
 
     def _prefix(self, record: Mapping[str, Any]) -> str:
         choices = texts_of(record, "choices", count=CHOICES)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from pg_transfer.data.coco_images import find_annotated_images
 from pg_transfer.data.json_records import each_line
 from pg_transfer.data.packed_examples import Computed, Gathered, Joined, Texts
-from pg_transfer.data.questions import naming_faults, texts_of
+from pg_transfer.data.questions import naming_faults, texts_and_suffixes, texts_of
 from pg_transfer.data.release import fault, field, find_file, find_images, refuse_repeated, tried
 from pg_transfer.data.splits import select
 from pg_transfer.metrics.captions_by_language import ENGLISH, FORMULAS, score_by_language
@@ -118,11 +118,8 @@ class COCO35L(Task):
 
     def score(self, answers: Sequence[Answer]) -> Scores:
         """CIDEr of each language and its averages; there are no other metrics for all of them."""
-        return score_by_language(
-            [answer.text for answer in answers],
-            [answer.example.suffixes for answer in answers],
-            [answer.example.reference for answer in answers],
-        )
+        languages = [answer.example.reference for answer in answers]
+        return score_by_language(*texts_and_suffixes(answers), languages)
 
     def kind(self, example: Example) -> str:
         """The language."""

@@ -7,8 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pg_transfer.data.splits import select
 from pg_transfer.own_data.examples import OwnData, read_examples
 from pg_transfer.own_data.held_out import TRAIN, VALIDATION, find_split
@@ -16,8 +14,8 @@ from pg_transfer.own_data.image_files import require_as_stored
 from pg_transfer.own_data.maker import Wishes
 from pg_transfer.own_data.recognise import recognise
 from pg_transfer.own_data.scoring import formulas_of, score, why_unscorable
-from pg_transfer.segmentation.instances import read_instances
-from pg_transfer.segmentation.masks import MaskCodec, paste
+from pg_transfer.segmentation.instances import answered_outlines
+from pg_transfer.segmentation.masks import MaskCodec
 from pg_transfer.segmentation.scenes import Scene, describe
 from pg_transfer.task import Answer, Draw, Example, Formula, Outline, Scores, Target, Task
 
@@ -171,17 +169,10 @@ class Custom(Task):
             Outline("truth", thing.box, thing.mask() if thing.mask else None, thing.label)
             for thing in scene.asked
         ]
-        return [*truths, *self._answered(answer.text, scene)]
-
-    def _answered(self, text: str, scene: Scene) -> list[Outline]:
-        outlines = []
-        for one in read_instances(text).instances:
-            mask = None
-            if one.codes is not None and self.mask_codec is not None:
-                decoded = self.mask_codec.decode(np.array([one.codes]))[0]
-                mask = paste(decoded, one.box, height=scene.height, width=scene.width)
-            outlines.append(Outline("answer", one.box, mask, one.label))
-        return outlines
+        said = answered_outlines(
+            answer.text, self.mask_codec, height=scene.height, width=scene.width
+        )
+        return truths + said
 
     def _read(self, name: str) -> list[Example]:
         splits, name = self.data.splits, self._called(name)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from pg_transfer.data.coco_images import CocoQuestionTask
-from pg_transfer.data.questions import Question
+from pg_transfer.data.questions import Question, texts_and_suffixes
 from pg_transfer.data.release import find_file
 from pg_transfer.data.vqa_files import read_answered
 from pg_transfer.metrics.matching import score_matches
@@ -66,9 +66,7 @@ class OKVQA(CocoQuestionTask):
 
     def verdict(self, answers: Sequence[Answer]) -> Scores:
         """How many of three people said the same, and whether anybody did; nothing is cleaned."""
-        scores = score_matches(
-            [answer.text for answer in answers], [answer.example.suffixes for answer in answers]
-        )
+        scores = score_matches(*texts_and_suffixes(answers))
         return scores.only({name: name for name in ("accuracy", "accuracy_any")})
 
     def submission(self, answers: Sequence[Answer]) -> list[dict[str, Any]]:

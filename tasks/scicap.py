@@ -10,12 +10,11 @@ of such a figure, in lower case, tokenised and without its "Figure 1:".
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pg_transfer.data.json_records import read_records
+from pg_transfer.data.json_records import read_json, read_records
 from pg_transfer.data.questions import Question
 from pg_transfer.data.release import fault, field, find_file, find_images, refuse_repeated, tried
 from pg_transfer.metrics.captioning import PREFIX, CaptionTask
@@ -72,10 +71,7 @@ class SciCap(CaptionTask):
 
 
 def _read_names(path: Path) -> list[str]:
-    try:
-        names = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise fault(path, "the whole file", f"cut short or no JSON ({error})") from error
+    names = read_json(path)
     if not isinstance(names, list):
         raise fault(path, "the whole file", "no list of figures")
     for name in names:

@@ -15,7 +15,8 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageDraw
 
-from pg_transfer.segmentation.referring import Box, ReferringTask, Region
+from pg_transfer.segmentation.referring import ReferringTask, Region
+from pg_transfer.segmentation.scenes import Box
 from pg_transfer.task import Example
 
 SPLITS = {"train": 14336, "val": 128, "test": 512}

@@ -17,7 +17,14 @@ import numpy as np
 
 from pg_transfer.data.images import open_image
 from pg_transfer.data.json_records import read_records
-from pg_transfer.data.questions import Question, QuestionTask, read_questions, text_of, texts_of
+from pg_transfer.data.questions import (
+    Question,
+    QuestionTask,
+    read_questions,
+    text_of,
+    texts_and_suffixes,
+    texts_of,
+)
 from pg_transfer.data.release import fault, field, find_file, find_images
 from pg_transfer.metrics.vqa import score_vqa
 from pg_transfer.task import Answer, Image, Scores
@@ -103,9 +110,7 @@ class TextVQA(QuestionTask):
 
     def verdict(self, answers: Sequence[Answer]) -> Scores:
         """The accuracy of the VQA benchmarks; all questions are of one type."""
-        scores = score_vqa(
-            [answer.text for answer in answers], [answer.example.suffixes for answer in answers]
-        )
+        scores = score_vqa(*texts_and_suffixes(answers))
         return scores.only({"accuracy": "accuracy"})
 
     def submission(self, answers: Sequence[Answer]) -> list[dict[str, Any]]:

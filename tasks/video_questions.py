@@ -13,10 +13,10 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from pg_transfer.data.json_records import each_record
-from pg_transfer.data.questions import Question, read_questions, text_of
+from pg_transfer.data.questions import Question, read_questions, text_of, texts_and_suffixes
 from pg_transfer.data.release import fault, field, refuse_repeated
 from pg_transfer.data.video_tasks import Stretch, VideoTask
-from pg_transfer.metrics.matching import score_matches
+from pg_transfer.metrics.matching import score_exact
 from pg_transfer.task import Answer, Example, Scores
 
 PREFIX = "answer en {question}"
@@ -36,10 +36,7 @@ class VideoQuestions(VideoTask):
 
     def verdict(self, answers: Sequence[Answer]) -> Scores:
         """How many answers equal the truth, to the letter."""
-        scores = score_matches(
-            [answer.text for answer in answers], [answer.example.suffixes for answer in answers]
-        )
-        return scores.only({"accuracy_any": "accuracy"})
+        return score_exact(*texts_and_suffixes(answers))
 
 
 class QuestionsOfXu(VideoQuestions):

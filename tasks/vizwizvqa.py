@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from pg_transfer.data.json_records import each_record
-from pg_transfer.data.questions import Question, QuestionTask, read_questions, text_of, texts_of
+from pg_transfer.data.questions import (
+    Question,
+    QuestionTask,
+    read_questions,
+    text_of,
+    texts_and_suffixes,
+    texts_of,
+)
 from pg_transfer.data.release import field, find_file, find_images
 from pg_transfer.metrics.matching import score_matches
 from pg_transfer.task import Answer, Scores
@@ -48,9 +55,7 @@ class VizWizVQA(QuestionTask):
 
     def verdict(self, answers: Sequence[Answer]) -> Scores:
         """How many people, of three, gave the same answer, to the letter."""
-        scores = score_matches(
-            [answer.text for answer in answers], [answer.example.suffixes for answer in answers]
-        )
+        scores = score_matches(*texts_and_suffixes(answers))
         return scores.only({"accuracy": "accuracy"})
 
     def submission(self, answers: Sequence[Answer]) -> list[dict[str, Any]]:

@@ -9,7 +9,8 @@ import argparse
 from pathlib import Path
 
 from pg_transfer.process.console import quiet_libraries, reports_errors, say
-from pg_transfer.training.weights import read_folder, write_file
+from pg_transfer.training.shards import read_whole
+from pg_transfer.training.weights import write_file
 
 
 def consolidate(folder: Path, file: Path) -> None:
@@ -26,7 +27,7 @@ def consolidate(folder: Path, file: Path) -> None:
         return
     if file.exists():
         raise ValueError(f"{file} is there already; choose another name with --to")
-    write_file(read_folder(folder), file)
+    write_file(read_whole(folder), file)
     say(f"written: {file}, {file.stat().st_size / 1e9:.2f} GB")
 
 

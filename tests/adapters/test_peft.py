@@ -233,6 +233,7 @@ def test_what_peft_saves_of_transformers_model_loads(chosen: dict, theirs, tmp_p
         ({"init_lora_weights": "pissa"}, "init_lora_weights='pissa'"),
         ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
         ({"r": "many"}, "no configuration of LoRA adapters"),
+        ({"r": float("inf")}, "no configuration of LoRA adapters"),
         ({"r": 5}, r"shape \(4, 96\) and not \(5, 96\)"),
     ],
 )

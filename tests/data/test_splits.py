@@ -34,6 +34,7 @@ def test_slices_have_the_sizes_of_tensorflow_datasets() -> None:
     sizes = {
         "train[:98%]": 98, "train[-2%:]": 2, "train[:7]": 7, "train[-7:]": 7, "train[10:30]": 20,
         "train[:500]": 100, "val[:10%]": 3, "val[-5%:]": 2, "val[50%:]": 15, "val[:-5%]": 29,
+        "train[-150:]": 100, "train[-150%:]": 100, "train[:150%]": 100, "val[:-150%]": 0,
     }  # fmt: skip
     assert {expression: len(ids(expression)) for expression in sizes} == sizes
     # Of COCO's 82,783: round(0.98 * 82,783) = round(81,127.34), and the rest.

@@ -298,8 +298,8 @@ def test_spice_that_fails_or_has_no_models_is_left_out(java_says: Callable, tmp_
 @pytest.mark.parametrize(
     ("said", "written", "complaint"),
     [
-        ([], [], "0 captions"),
-        (["a"], [["a"], ["b"]], "1 captions .* 2 images"),
+        ([], [], "0 answers"),
+        (["a"], [["a"], ["b"]], "1 answers .* 2 references"),
         (["a", "b"], [["a"], []], "an image has no reference"),
         (["a"], [["...", ""]], "not one word"),
     ],

@@ -184,6 +184,7 @@ def test_files_of_vqav2(run: Callable) -> None:
         (TEXTVQA, [{"question_id": 1}], r"answers\.json: `answer` has to be str, but is missing"),
         (TEXTVQA, {"1": "a"}, r"answers\.json: no list of objects"),
         (TEXTVQA, "[{", r"answers\.json: no JSON"),
+        (TEXTVQA, "[" * 100_000, r"answers\.json: no JSON, or cut short \(maximum recursion"),
         ([], [], r"annotations\.json: no list of objects named 'data'"),
         ({"questions": []}, [], r"annotations\.json: no list of objects named 'data'"),
         ({"data": [{"question_id": 1}]}, [], "question 1 has 0 answers .* server"),

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pg_transfer.model.checkpoint import LoadReport, blocks, load_weights
+from pg_transfer.model.checkpoint import LoadReport, blocks, describe, load_weights
 from pg_transfer.model.checkpoint.hugging_face_config import read_config, require_same_model
 from pg_transfer.model.checkpoint.kinds import PALIGEMMA
 from pg_transfer.model.config import released
@@ -220,6 +220,18 @@ def test_another_model_is_refused_before_its_tensors_are_read(toy, folder):
     message = r"config\.json .* text_config\.hidden_size is 64 there and 128 in the model"
     with pytest.raises(ValueError, match=message):
         load_weights(PaliGemma(wider), folder)
+
+
+@pytest.mark.parametrize("heads", [5, 1000, 2.0, 0, "4", True])
+@pytest.mark.parametrize("part", ["text_config", "vision_config"])
+def test_a_number_of_heads_that_cannot_be_is_named(folder, part, heads):
+    path = folder / "config.json"
+    content = json.loads(path.read_text())
+    describe(folder)
+    content[part]["num_attention_heads"] = heads
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=rf"config\.json: {part}\.num_attention_heads is "):
+        describe(folder)
 
 
 def test_what_shapes_do_not_show_is_compared_too(toys, transformers_model, tmp_path):

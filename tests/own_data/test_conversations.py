@@ -124,6 +124,7 @@ def test_a_last_question_of_a_test_split_needs_no_answer(folder: Path) -> None:
     [
         (None, "`conversations` is None, not a list of messages"),
         ([], r"`conversations` is \[\], not a list of messages"),
+        ("[" * 100_000, r"`conversations` is '\[\[\[.*, not a list of messages"),
         (["What?"], "message 1 is 'What[?]': it has neither `from` and `value` nor `role` and"),
         ([{"role": "system", "content": "Be brief."}], "message 1 is of 'system': there may be hu"),
         (llava("What?", "A cat.")[1:], "message 1 is an answer: questions and answers take turns"),

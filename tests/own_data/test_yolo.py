@@ -51,6 +51,12 @@ def suffixes(task: Custom, split: str = "train") -> list[str]:
     return [task.target(one, Draw(0, one.id, 0)).suffix for one in task.examples(split)]
 
 
+@pytest.mark.parametrize("ending", [".png", ".pgm", ".TIF"])
+def test_images_of_all_kinds_are_found(yolo: Path, ending: str) -> None:
+    Image.new("L", (40, 20)).save(yolo / f"images/train/2{ending}")
+    assert suffixes(Custom(yolo))[2:] == [""]
+
+
 @pytest.mark.parametrize("named", ["", "data.yaml"])
 def test_boxes_and_polygons_are_detected(yolo: Path, named: str) -> None:
     task = Custom(yolo / named)

@@ -21,7 +21,7 @@ from pg_transfer.running.folder import keep_tokenizer
 from pg_transfer.running.settings import register_resolvers
 from pg_transfer.sources.run_settings import CONFIG
 from pg_transfer.task import Answer, Scores
-from pg_transfer.training.scoring import once
+from pg_transfer.training.gathering import once
 from pg_transfer.training.weights import LAST
 from tasks.shapes import SPLITS, Shapes
 

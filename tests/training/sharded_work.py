@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from pg_transfer.model.decoding import Decoding
 from pg_transfer.running.assemble import assemble
 from pg_transfer.running.settings import register_resolvers
-from pg_transfer.training.scoring import together as gathered
+from pg_transfer.training.gathering import together as gathered
 from pg_transfer.training.weights import LAST
 from tasks.shapes import SPLITS
 from tests import ready

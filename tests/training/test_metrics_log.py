@@ -65,3 +65,10 @@ def test_the_log_of_another_run_is_not_gone_on_with(tmp_path: Path, goes_on: boo
     filled(tmp_path)
     MetricsLog(tmp_path, goes_on=goes_on)
     assert (tmp_path / "metrics.csv").exists() == goes_on
+
+
+@pytest.mark.parametrize("damaged", ["0.1,0.2,0,9\n", "0.1,x,0\n", ",7.5,x\n"])
+def test_a_damaged_log_is_named(tmp_path: Path, damaged: str) -> None:
+    (tmp_path / "metrics.csv").write_text(f"loss,val/CIDEr,step\n{damaged}")
+    with pytest.raises(ValueError, match=r"metrics\.csv is no log of a run, or a damaged one \("):
+        MetricsLog(tmp_path, goes_on=True).numbers()

@@ -40,10 +40,10 @@ WHOLE = "multi_modal_projector"
 
 # Settings of others that change nothing in what a loaded adapter computes.
 HARMLESS = {
-    "alpha_pattern", "auto_mapping", "base_model_name_or_path", "bias", "exclude_modules",
+    "auto_mapping", "base_model_name_or_path", "bias", "exclude_modules",
     "inference_mode", "init_lora_weights", "layers_pattern", "layers_to_transform", "lora_alpha",
     "lora_dropout", "megatron_core", "modules_to_save", "peft_type", "peft_version",
-    "qalora_group_size", "r", "rank_pattern", "revision", "runtime_config", "target_modules",
+    "qalora_group_size", "r", "revision", "runtime_config", "target_modules",
     "task_type", "use_dora", "use_rslora", "ensure_weight_tying",
 }  # fmt: skip
 
@@ -203,16 +203,13 @@ def _read_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         required = config["peft_type"], int(config["r"]), float(config["lora_alpha"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{path} is no configuration of LoRA adapters: {error!r}") from error
     unknown = [f"{key}={config[key]!r}" for key in sorted(config.keys() - HARMLESS) if config[key]]
     if required[0] != "LORA":
         unknown.append(f"peft_type={required[0]!r}")
     if config.get("bias", "none") != "none":
         unknown.append(f"bias={config['bias']!r}")
-    for key in ("rank_pattern", "alpha_pattern"):
-        if config.get(key):
-            unknown.append(f"{key}={config[key]!r}")
     if set(config.get("modules_to_save") or ()) - {WHOLE, f"model.{WHOLE}"}:
         unknown.append(f"modules_to_save={config['modules_to_save']!r}")
     # These starts change the base as well, and what is left of it is not what the base is.

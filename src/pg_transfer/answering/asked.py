@@ -9,14 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pg_transfer.answering.given_videos import Seen, is_video
+from pg_transfer.data.images import IMAGE_ENDINGS
 from pg_transfer.data.json_texts import parse_json, read_lines
 from pg_transfer.data.video_files import SUFFIXES
 from pg_transfer.process.secrecy import secret_among
-
-ENDINGS = (
-    ".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm",
-)  # fmt: skip
-"""What the names of images in a folder end in, in capitals or not."""
 
 
 class Request(NamedTuple):
@@ -71,7 +67,7 @@ def find_images(
 def _files(place: str, are_videos: bool) -> list[Path]:
     path = Path(place).expanduser()
     if path.is_dir():
-        kind, endings = ("videos", SUFFIXES) if are_videos else ("images", ENDINGS)
+        kind, endings = ("videos", SUFFIXES) if are_videos else ("images", IMAGE_ENDINGS)
         files = sorted(
             file
             for file in path.iterdir()

@@ -18,7 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
-from pg_transfer.data.images import Content, StoredImage, open_image, opened, orientation
+from pg_transfer.data.images import ENDINGS, Content, StoredImage, open_image, opened, orientation
 from pg_transfer.task import Clip
 
 File = Path | StoredImage
@@ -27,13 +27,8 @@ File = Path | StoredImage
 TAIL_BYTES = 4096
 """From the end of a file: cameras and programs append a few bytes of their own to the image."""
 
-ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
+LAST_BYTES = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
 """What whole files of a format end with."""
-
-SUFFIXES: dict[str, tuple[str, ...]] = {
-    "JPEG": (".jpg", ".jpeg"), "PNG": (".png",), "GIF": (".gif",), "BMP": (".bmp",),
-    "WEBP": (".webp",), "TIFF": (".tif", ".tiff"), "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
-}  # fmt: skip
 
 LEAST_PX = 16
 MOST_STRETCHED = 8.0
@@ -172,17 +167,17 @@ def _oddities(file: File, size: tuple[int, int], mode: str, kind: str) -> Iterat
         yield f"only {size[0]}x{size[1]} pixels"
     elif longer > MOST_STRETCHED * shorter:
         yield f"{longer / shorter:.0f} times as long as wide ({size[0]}x{size[1]})"
-    if isinstance(file, Path) and file.suffix.lower() not in SUFFIXES[kind]:
+    if isinstance(file, Path) and file.suffix.lower() not in ENDINGS[kind]:
         yield f"a {kind} file by its content"
     if mode[0] in "IF" or ";" in mode:
         yield f"pixels of mode {mode}, of which the high 8 bits are kept"
 
 
 def _is_whole(image: Path | Content, kind: str) -> bool:
-    if kind not in ENDINGS:
+    if kind not in LAST_BYTES:
         return False
     if isinstance(image, Content):
-        return ENDINGS[kind] in image.data[-TAIL_BYTES:]
+        return LAST_BYTES[kind] in image.data[-TAIL_BYTES:]
     with image.open("rb") as file:
         file.seek(max(0, image.stat().st_size - TAIL_BYTES))
-        return ENDINGS[kind] in file.read()
+        return LAST_BYTES[kind] in file.read()

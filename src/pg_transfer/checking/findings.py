@@ -11,14 +11,12 @@ from typing import Any
 
 from pg_transfer.checking.files import File, Seen, same_content
 from pg_transfer.checking.texts import Lengths
+from pg_transfer.data.images import have_one_shape
 from pg_transfer.task import Clip, Example, Image, Task
 
 BAR = 30
 """The longest bar of a histogram, in characters."""
 BARS = 12
-
-SHAPE = 0.02
-"""How far two shapes of an image may differ, by which sizes are rounded."""
 
 
 @dataclass(slots=True)
@@ -111,9 +109,9 @@ class Findings:
                 if annotated is None or not isinstance(image, File) or image not in sizes:
                     continue
                 width, height = sizes[image]
-                said, found = annotated[0] * height, width * annotated[1]
-                if abs(said - found) > SHAPE * found and (split, image, annotated) not in told:
-                    told.add((split, image, annotated))
+                fault = split, image, annotated
+                if not have_one_shape(annotated, (width, height)) and fault not in told:
+                    told.add(fault)
                     self.broken.append(
                         f"{split}: {image} has {width}x{height} pixels, and the objects of "
                         f"{one.id!r} are those of an image of {annotated[0]}x{annotated[1]}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from pg_transfer.data.images import open_image
 from pg_transfer.reporting.page import Side, write_page
-from pg_transfer.segmentation.instances import locate, read_instances
+from pg_transfer.segmentation.instances import answered_outlines
 from pg_transfer.task import (
     Answer,
     Clip,
@@ -50,15 +50,10 @@ class Targets(Task):
 
     def outlines(self, answer: Answer) -> list[Outline]:
         """The boxes and masks that the tokens of the target stand for."""
-        instances = read_instances(answer.text).instances
-        if not instances or isinstance(answer.example.image, Clip):
+        if "<loc" not in answer.text or isinstance(answer.example.image, Clip):
             return []
         height, width = _pixels(answer.example.images[0]).shape[:2]
-        found = locate(instances, self._codec, height=height, width=width)
-        return [
-            Outline("answer", one.box, seen.mask, one.label)
-            for one, seen in zip(instances, found, strict=True)
-        ]
+        return answered_outlines(answer.text, self._codec, height=height, width=width)
 
 
 def write_labels(

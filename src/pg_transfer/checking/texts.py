@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from random import Random
 from typing import NamedTuple
 
@@ -102,14 +103,8 @@ def measure_targets(
         text_length: of the recipe.
         lines: the task asks in several lines itself, so that these are nothing unusual.
     """
-    known: dict[str, int] = {}
-    found = Lengths()
-    for example, (prefix, suffix) in targets:
-        request = _length(prefix, tokenizer, known) + 1 + len(tokenizer.separator)
-        _add(found, example.id, request, _length(suffix, tokenizer, known) + 1, text_length + 1)
-        for oddity in (*_oddities("prefix", prefix, lines), *_oddities("suffix", suffix, lines)):
-            _note(found, oddity, example.id)
-    return found
+    texts = ((example.id, prefix, suffix) for example, (prefix, suffix) in targets)
+    return _measured(texts, tokenizer, window=text_length + 1, lines=lines)
 
 
 def measure_prompts(
@@ -119,20 +114,24 @@ def measure_prompts(
 
     Arguments are those of `measure_targets`.
     """
-    known: dict[str, int] = {}
+    texts = ((example.id, example.prefix, None) for example in examples)
+    return _measured(texts, tokenizer, window=text_length, lines=lines)
+
+
+def _measured(
+    texts: Iterable[tuple[str, str, str | None]], tokenizer: Tokenizer, *, window: int, lines: bool
+) -> Lengths:
+    """Of the example's id, its prefix, and its suffix, each, which is None where only asked."""
+    length = cache(lambda text: len(tokenizer.encode(text)))
     found = Lengths()
-    for example in examples:
-        request = _length(example.prefix, tokenizer, known) + 1 + len(tokenizer.separator)
-        _add(found, example.id, request, 0, text_length)
-        for oddity in _oddities("prefix", example.prefix, lines):
-            _note(found, oddity, example.id)
+    for example_id, prefix, suffix in texts:
+        request = length(prefix) + 1 + len(tokenizer.separator)
+        answer = 0 if suffix is None else length(suffix) + 1
+        _add(found, example_id, request, answer, window)
+        for place, text in (("prefix", prefix), ("suffix", suffix)):
+            for oddity in _oddities(place, text, lines) if text is not None else ():
+                _note(found, oddity, example_id)
     return found
-
-
-def _length(text: str, tokenizer: Tokenizer, known: dict[str, int]) -> int:
-    if text not in known:
-        known[text] = len(tokenizer.encode(text))
-    return known[text]
 
 
 def _add(found: Lengths, example_id: str, request: int, answer: int, window: int) -> None:

@@ -20,7 +20,17 @@ from PIL import Image, UnidentifiedImageError
 
 # Only formats that decode in this process: Pillow hands EPS files, whatever their name, to a
 # Ghostscript program.
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+ENDINGS: dict[str, tuple[str, ...]] = {
+    "JPEG": (".jpg", ".jpeg"), "PNG": (".png",), "GIF": (".gif",), "BMP": (".bmp",),
+    "WEBP": (".webp",), "TIFF": (".tif", ".tiff"), "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+}  # fmt: skip
+"""The formats that are read, and what the names of their files end in, in capitals or not."""
+
+FORMATS = tuple(ENDINGS)
+IMAGE_ENDINGS = tuple(ending for endings in ENDINGS.values() for ending in endings)
+
+SAME_SHAPE = 0.02
+"""How far two shapes of an image may differ, as sizes are rounded."""
 
 EXIF_ORIENTATION = 0x0112
 ON_ITS_SIDE = range(5, 9)
@@ -159,6 +169,12 @@ def image_size(path: Path | Content) -> tuple[int, int]:
     """
     with opened(path) as picture:
         return picture.size
+
+
+def have_one_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether one size is the other but for its scale; both are width and height."""
+    one, two = size[0] * other[1], other[0] * size[1]
+    return abs(one - two) <= SAME_SHAPE * two
 
 
 def to_rgb(picture: Image.Image, kind: str | None = None) -> np.ndarray:

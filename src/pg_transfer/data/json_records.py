@@ -42,16 +42,25 @@ def progress_told(tell: Tell) -> Iterator[None]:
         _TELL.reset(token)
 
 
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        ValueError: it is cut short, or no JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise _no_json(path, error) from error
+
+
 def read_records(path: Path, *lists: str) -> Record:
     """A JSON file: an object that has the named `lists` of objects, and whatever else.
 
     Raises:
         ValueError: it is cut short, no JSON, or has no such lists.
     """
-    try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise _no_json(path, error) from error
+    content = read_json(path)
     for name in lists:
         records = content.get(name) if isinstance(content, dict) else None
         if not isinstance(records, list) or not all(isinstance(one, dict) for one in records):

@@ -178,6 +178,11 @@ def texts_of(record: Record, name: str, *, count: int | None = None) -> tuple[st
     return tuple(values)
 
 
+def texts_and_suffixes(answers: Sequence[Answer]) -> tuple[list[str], list[tuple[str, ...]]]:
+    """What was answered, and for each answer what people did, as metrics compare them."""
+    return [one.text for one in answers], [one.example.suffixes for one in answers]
+
+
 def lowered(text: str) -> str:
     """In lower case as TensorFlow has it, which knows the letters of ASCII alone."""
     return text.translate(_LOWER)

@@ -68,7 +68,7 @@ def _bound(text: str | None, count: int) -> int | None:
     if text is None or not text.endswith("%"):
         return None if text is None else int(text)
     place = round(count * int(text[:-1]) / 100)
-    return count + place if text.startswith("-") else place
+    return max(0, count + place) if text.startswith("-") else place
 
 
 class Splits:

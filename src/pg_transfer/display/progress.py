@@ -39,11 +39,16 @@ class Clock:
         self.training = self.validating = 0.0
         self.validations = 0
 
-    def left(self, done: int) -> float | None:
-        """Seconds, validations included; None while there is nothing to judge by."""
+    def left(self, done: int, *, since: float = 0.0) -> float | None:
+        """Seconds, validations included; None while there is nothing to judge by.
+
+        Args:
+            done: updates.
+            since: so many seconds have gone by in training that are not in `training` yet.
+        """
         if done <= self.begun_at:
             return None
-        update = self.training / (done - self.begun_at)
+        update = (self.training + since) / (done - self.begun_at)
         validation = self.validating / max(1, self.validations)
         ahead = self.updates // self.every - done // self.every
         return update * (self.updates - done) + validation * ahead
@@ -108,8 +113,7 @@ class Progress(ProgressBar):
         if not self._is_shown or (now - self._told < pause and not is_last):
             return
         self._told = now
-        spent = self._clock.training + now - self._since
-        facts = self._facts(trainer, spent)
+        facts = self._facts(trainer, now)
         if self._bars is not None:
             self._bars.update(self._training, completed=trainer.global_step, facts=facts)
         elif not is_last:
@@ -158,7 +162,7 @@ class Progress(ProgressBar):
         """Takes the bar away, so that the error is not drawn over."""
         self._close()
 
-    def _facts(self, trainer: Trainer, spent: float) -> str:
+    def _facts(self, trainer: Trainer, now: float) -> str:
         shown = trainer.progress_bar_metrics
         facts = []
         if "loss" in shown:
@@ -168,9 +172,7 @@ class Progress(ProgressBar):
             facts.append(f"{result.headline.metric} {result.headline.value:.2f}")
         if "images_per_second" in shown:
             facts.append(f"{shown['images_per_second']:.3g} images/s")
-        earlier, self._clock.training = self._clock.training, spent
-        left = self._clock.left(trainer.global_step)
-        self._clock.training = earlier
+        left = self._clock.left(trainer.global_step, since=now - self._since)
         if left is not None:
             facts.append(f"{duration(left)} left")
         return ", ".join(facts)

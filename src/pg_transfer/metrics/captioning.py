@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from pg_transfer.data.questions import QuestionTask
+from pg_transfer.data.questions import QuestionTask, texts_and_suffixes
 from pg_transfer.metrics.bleu import FORMULAS
 from pg_transfer.metrics.captions import METRICS, WITHOUT_JAVA, score_captions
 from pg_transfer.task import Answer, Scores
@@ -32,11 +32,7 @@ class CaptionTask(QuestionTask):
 
     def scored(self, answers: Sequence[Answer], wanted: Collection[str]) -> Scores:
         """The `wanted` metrics of a split whose images all have captions."""
-        return score_captions(
-            [answer.text for answer in answers],
-            [answer.example.suffixes for answer in answers],
-            wanted,
-        )
+        return score_captions(*texts_and_suffixes(answers), wanted)
 
 
 def captions_of(texts: Sequence[str]) -> tuple[str, ...]:

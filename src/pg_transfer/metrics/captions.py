@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, SupportsFloat
 
 import numpy as np
 
+from pg_transfer.metrics.averages import require_as_many
 from pg_transfer.metrics.bleu import BLEU, parts_of
 from pg_transfer.metrics.ptb.tokenizer import tokenize
 from pg_transfer.metrics.results import (
@@ -150,11 +151,7 @@ def score_captions(
 def _tokens(
     captions: Sequence[str], references: Sequence[Sequence[str]]
 ) -> tuple[Captions, Captions]:
-    if not captions or len(captions) != len(references):
-        raise ValueError(
-            f"{len(captions)} captions cannot be scored against references of {len(references)} "
-            f"images"
-        )
+    require_as_many(captions, references=references)
     flat = iter(tokenize([text for texts in references for text in texts]))
     written = {image: [next(flat) for _ in texts] for image, texts in enumerate(references)}
     if not all(written.values()):

@@ -6,7 +6,7 @@ evaluators/proj/paligemma/transfers/segmentation.py; for several nothing was pub
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,13 +14,7 @@ from pg_transfer.metrics.averages import require_as_many
 from pg_transfer.segmentation.instances import locate, read_instances
 from pg_transfer.segmentation.masks import MaskCodec
 from pg_transfer.segmentation.scenes import Scene
-from pg_transfer.task import Formula, Scores
-
-FORMULAS: Mapping[str, Formula] = {
-    "mIoU": lambda means: 100 * means["mask_iou"],
-    "oIoU": lambda means: 100 * means["intersection"] / means["union"],
-}
-"""How these follow from the means of the examples' scores."""
+from pg_transfer.task import Scores
 
 
 def score_labelled_masks(

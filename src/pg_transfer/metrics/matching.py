@@ -7,9 +7,13 @@ InfoVQA, ST-VQA and others) and chartqa.py. Some tasks compare in lower case; th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from pg_transfer.metrics.averages import averaged, require_as_many
+from pg_transfer.metrics.averages import (
+    averaged,
+    averaged_by_group,
+    mean_of_groups,
+    require_as_many,
+)
 from pg_transfer.metrics.vqa import ENOUGH
 from pg_transfer.task import Formula, Scores
 
@@ -76,6 +80,24 @@ def score_matches(answers: Sequence[str], truths: Sequence[Sequence[str]]) -> Sc
     )
 
 
+def score_exact(answers: Sequence[str], truths: Sequence[Sequence[str]]) -> Scores:
+    """The verdict on answers to a split of which each has to be one of several truths.
+
+    Returns:
+        `accuracy` in percent; for each answer 0 or 1.
+
+    Raises:
+        ValueError: no answers, or not as many lists of truths.
+    """
+    require_as_many(answers, truths=truths)
+    return averaged(
+        [
+            {"accuracy": float(answer in texts)}
+            for answer, texts in zip(answers, truths, strict=True)
+        ]
+    )
+
+
 def score_amounts(answers: Sequence[str], truths: Sequence[str]) -> Scores:
     """The verdict on answers to a split where amounts need not be right to the last digit.
 
@@ -116,31 +138,17 @@ def score_amounts_by_part(
     """
     require_as_many(answers, parts=parts)
     whole = score_amounts(answers, truths)
-    named = [f"relaxed_accuracy_{part}" for part in parts]
-    right: dict[str, list[float]] = {name: [] for name in sorted(set(named))}
-    for name, one in zip(named, whole.examples, strict=True):
-        right[name].append(one["relaxed_accuracy"])
-    of_parts = {name: 100 * sum(those) / len(those) for name, those in right.items()}
+    name = "relaxed_accuracy"
+    of_parts = averaged_by_group(name, [one[name] for one in whole.examples], parts)
+    average = {name: mean_of_groups(name, of_parts.metrics)}
     return Scores(
-        {
-            "relaxed_accuracy": _mean_of_parts(of_parts),
-            **of_parts,
-            "accuracy": whole.metrics["accuracy"],
-        },
-        [
-            {**one, name: one["relaxed_accuracy"]}
-            for name, one in zip(named, whole.examples, strict=True)
-        ],
+        of_parts.metrics | average | {"accuracy": whole.metrics["accuracy"]},
+        [one | its for one, its in zip(whole.examples, of_parts.examples, strict=True)],
     )
 
 
-def _mean_of_parts(accuracies: Mapping[str, Any]) -> Any:
-    parts = [one for name, one in accuracies.items() if name.startswith("relaxed_accuracy_")]
-    return sum(parts) / len(parts)
-
-
 FORMULAS: Mapping[str, Formula] = {
-    "relaxed_accuracy": lambda means: 100 * _mean_of_parts(means),
+    "relaxed_accuracy": lambda means: 100 * mean_of_groups("relaxed_accuracy", means),
 }
 """How this follows from the means of the examples' scores of `score_amounts_by_part`."""
 

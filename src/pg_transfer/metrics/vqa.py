@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pg_transfer.metrics.averages import require_as_many
+from pg_transfer.metrics.averages import averaged_by_group, mean_of_groups, require_as_many
 from pg_transfer.metrics.results import (
     field,
     print_json,
@@ -118,7 +118,7 @@ def score_vqa(
     types = [UNTYPED] * len(answers) if types is None else types
     require_as_many(answers, truths=truths, types=types)
     each = [accuracy(*pair) for pair in zip(answers, truths, strict=True)]
-    return _by_type(each, types)
+    return averaged_by_group("accuracy", each, types)
 
 
 def score_by_type(answers: Sequence[str], truths: Sequence[str], types: Sequence[str]) -> Scores:
@@ -133,33 +133,15 @@ def score_by_type(answers: Sequence[str], truths: Sequence[str], types: Sequence
     """
     require_as_many(answers, truths=truths, types=types)
     each = [float(answer == truth) for answer, truth in zip(answers, truths, strict=True)]
-    scores = _by_type(each, types)
-    average = {"accuracy_average": _mean_of_types(scores.metrics)}
+    scores = averaged_by_group("accuracy", each, types)
+    average = {"accuracy_average": mean_of_groups("accuracy", scores.metrics)}
     return scores._replace(metrics=average | scores.metrics)
 
 
-def _mean_of_types(accuracies: Mapping[str, Any]) -> Any:
-    types = [one for name, one in accuracies.items() if name.startswith("accuracy_")]
-    return sum(types) / len(types)
-
-
-FORMULAS: Mapping[str, Formula] = {"accuracy_average": lambda means: 100 * _mean_of_types(means)}
+FORMULAS: Mapping[str, Formula] = {
+    "accuracy_average": lambda means: 100 * mean_of_groups("accuracy", means)
+}
 """How this follows from the means of the examples' scores of `score_by_type`."""
-
-
-def _by_type(each: Sequence[float], types: Sequence[str]) -> Scores:
-    groups: dict[str, list[float]] = {"accuracy": list(each)}
-    for type_ in sorted(set(types)):
-        groups[f"accuracy_{type_}"] = [
-            one for one, its in zip(each, types, strict=True) if its == type_
-        ]
-    return Scores(
-        {name: 100 * sum(group) / len(group) for name, group in groups.items()},
-        [
-            {"accuracy": one, f"accuracy_{type_}": one}
-            for one, type_ in zip(each, types, strict=True)
-        ],
-    )
 
 
 class Question(NamedTuple):

@@ -99,13 +99,10 @@ class Continuation:
     def branch(self, copies: int) -> None:
         """Puts `copies` rows in the place of each, next to each other; `logits` stay behind."""
         rows = torch.arange(len(self._ends), device=self._ends.device)
-        self._take(rows.repeat_interleave(copies))
+        self.keep(rows.repeat_interleave(copies))
 
     def keep(self, rows: Tensor) -> None:
         """Leaves no rows but these, [R], in this order; `logits` stay behind."""
-        self._take(rows)
-
-    def _take(self, rows: Tensor) -> None:
         self._ends, self._is_written = self._ends[rows], self._is_written[rows]
         self._cache.take(rows)
 

@@ -110,7 +110,7 @@ def as_list(cell: Any) -> Any:
     if isinstance(cell, str) and cell.strip().startswith(("[", "{")):
         try:
             return json.loads(cell)
-        except ValueError:
+        except (ValueError, RecursionError):
             return cell
     return cell
 

@@ -7,13 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pg_transfer.data.images import Content, StoredImage, image_size, read_head
+from pg_transfer.data.images import Content, StoredImage, have_one_shape, image_size, read_head
 from pg_transfer.data.release import missing_images
 from pg_transfer.own_data.columns import as_list
 from pg_transfer.task import OneImage
-
-SHAPE = 0.02
-"""How far two shapes of an image may differ, by which sizes are rounded."""
 
 
 def read_images(cell: Any, folder: Path, *, several: bool) -> tuple[OneImage, ...]:
@@ -72,7 +69,8 @@ def require_as_stored(image: OneImage, stored: tuple[int, int], annotated: tuple
     """
     shown = stored[1], stored[0]
     if annotated != stored and (
-        annotated == shown or (_is_shape(annotated, shown) and not _is_shape(annotated, stored))
+        annotated == shown
+        or (have_one_shape(annotated, shown) and not have_one_shape(annotated, stored))
     ):
         raise turned(image, stored)
 
@@ -88,11 +86,6 @@ def turned(image: OneImage, stored: tuple[int, int]) -> ValueError:
         f"`mogrify -auto-orient`, Pillow's `ImageOps.exif_transpose`), or write boxes and masks "
         f"for the image as it is stored"
     )
-
-
-def _is_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
-    one, two = size[0] * other[1], other[0] * size[1]
-    return abs(one - two) <= SHAPE * two
 
 
 def require_files(images: Iterable[OneImage]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pg_transfer.data.images import IMAGE_ENDINGS
 from pg_transfer.data.json_texts import parse_json
 from pg_transfer.own_data.coco import find_coco, is_coco, read_coco
 from pg_transfer.own_data.held_out import TRAIN, VALIDATION
@@ -27,7 +28,6 @@ from pg_transfer.own_data.rows import (
     split_in,
 )
 from pg_transfer.own_data.shards import read_shards
-from pg_transfer.own_data.stored import IMAGE_ENDINGS
 from pg_transfer.own_data.yolo import ENDINGS as YAML
 from pg_transfer.own_data.yolo import find_yolo, read_yolo
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
-from pg_transfer.metrics import detection, labelled_masks
-from pg_transfer.metrics.matching import score_amounts, score_matches
+from pg_transfer.metrics import detection, labelled_masks, segmentation
+from pg_transfer.metrics.matching import score_amounts, score_exact, score_matches
 from pg_transfer.metrics.vqa import score_vqa
 from pg_transfer.segmentation.masks import MaskCodec
 from pg_transfer.task import Answer, Example, Formula, Scores
@@ -99,7 +99,7 @@ def why_unscorable(name: str, examples: Sequence[Example]) -> str:
 
 def formulas_of(name: str) -> Mapping[str, Formula]:
     """How metrics follow from the examples' scores, as in `Task.formulas`."""
-    tables = {"box_ap": detection.FORMULAS, "miou": labelled_masks.FORMULAS}
+    tables = {"box_ap": detection.FORMULAS, "miou": segmentation.FORMULAS}
     return tables.get(name, {})
 
 
@@ -134,10 +134,6 @@ def score(
     return _captions(texts, truths, in_full) if name == "cider" else _OF_TEXTS[name](texts, truths)
 
 
-def _exact(texts: Sequence[str], truths: Sequence[Sequence[str]]) -> Scores:
-    return score_matches(texts, truths).only({"accuracy_any": "accuracy"})
-
-
 def _anls(texts: Sequence[str], truths: Sequence[Sequence[str]]) -> Scores:
     texts, truths = _lower(texts, truths)
     return score_matches(texts, truths).only({"anls": "anls", "accuracy_any": "accuracy"})
@@ -166,5 +162,5 @@ def _captions(texts: Sequence[str], truths: Sequence[Sequence[str]], in_full: bo
 
 
 _OF_TEXTS: Mapping[str, Callable[[Sequence[str], Sequence[Sequence[str]]], Scores]] = {
-    "exact": _exact, "vqa": _vqa, "anls": _anls, "relaxed": _relaxed,
+    "exact": score_exact, "vqa": _vqa, "anls": _anls, "relaxed": _relaxed,
 }  # fmt: skip

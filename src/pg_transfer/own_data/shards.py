@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pg_transfer.data.images import IMAGE_ENDINGS
 from pg_transfer.data.json_texts import parse_json
 from pg_transfer.data.release import tried
 from pg_transfer.own_data.rows import Row, Source, joined, split_in
-from pg_transfer.own_data.stored import IMAGE_ENDINGS, ImageInTar, members_of
+from pg_transfer.own_data.stored import ImageInTar, members_of
 
 IMAGES = tuple(ending.removeprefix(".") for ending in IMAGE_ENDINGS)
 TEXTS = ("txt", "text", "caption", "cls")

@@ -9,10 +9,6 @@ from typing import Any
 
 from pg_transfer.data.images import StoredImage
 
-IMAGE_ENDINGS = (
-    ".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm",
-)  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class ImageInTar(StoredImage):

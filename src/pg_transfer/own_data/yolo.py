@@ -21,9 +21,9 @@ from typing import Any
 
 import yaml
 
+from pg_transfer.data.images import IMAGE_ENDINGS
 from pg_transfer.data.release import tried
 from pg_transfer.own_data.rows import Row, Source, joined
-from pg_transfer.own_data.stored import IMAGE_ENDINGS
 
 COLUMNS = ("id", "image", "boxes", "box_format", "labels", "masks")
 SPLITS = ("train", "val", "test")

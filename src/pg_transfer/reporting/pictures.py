@@ -25,6 +25,8 @@ MASK_OPACITY = 0.45
 TEXT_PX = 13
 LABEL_PX = 12
 MOST_LETTERS = 24
+MOST_LINES = 2
+"""Of each text below a picture."""
 FRAMES = 4
 """Of a video that are shown: the first, the last and some between, two a row."""
 
@@ -194,14 +196,14 @@ def _edge(mask: np.ndarray, side_px: int) -> np.ndarray:
     return mask & ~inside[width:-width, width:-width]
 
 
-def _wrapped(text: str, font: Font, width_px: int, most: int = 2) -> list[str]:
-    """The text in at most so many lines, cut off where they do not suffice."""
+def _wrapped(text: str, font: Font, width_px: int) -> list[str]:
+    """The text in at most `MOST_LINES`, cut off where they do not suffice."""
     lines: list[str] = []
     rest = " ".join(text.split())
-    while rest and len(lines) < most:
+    while rest and len(lines) < MOST_LINES:
         line = _fitting(rest, font, width_px)
         if len(line) < len(rest):
-            if len(lines) == most - 1:
+            if len(lines) == MOST_LINES - 1:
                 line = _fitting(rest, font, width_px - font.getlength("…")) + "…"
             elif " " in line or rest[len(line)] == " ":  # break between words where there are any
                 line = rest[: rest.rindex(" ", 0, len(line) + 1)]

@@ -78,10 +78,8 @@ def build_watchers(
         requests: to stop, if there may be any.
 
     Raises:
-        ValueError: `page` is below zero, or the tracker is set up wrongly.
+        ValueError: the tracker is set up wrongly.
     """
-    if config.page < 0:
-        raise ValueError(f"page={config.page} is no number of examples; 0 is for no page")
     scorer = ScoreTask(
         data, tokenizer, folder=folder, pictured=config.pictured, page=config.page, label=label
     )

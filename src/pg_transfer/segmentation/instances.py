@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pg_transfer.segmentation.masks import MaskCodec, paste
+from pg_transfer.task import Outline
 from pg_transfer.text.locations import BOX_TOKENS, CODE_TOKENS, LOCATIONS, SEGMENTS, box_of_bins
 
 _OBJECT = re.compile(
@@ -130,3 +131,15 @@ def locate(
         box = (xmin * width, ymin * height, xmax * width, ymax * height)
         found.append(Found(one.label, box, mask))
     return found
+
+
+def answered_outlines(
+    text: str, codec: MaskCodec | None, *, height: int, width: int
+) -> list[Outline]:
+    """The objects that an answer names, to be drawn into its image; see `locate`."""
+    instances = read_instances(text).instances
+    found = locate(instances, codec, height=height, width=width)
+    return [
+        Outline("answer", one.box, seen.mask, one.label)
+        for one, seen in zip(instances, found, strict=True)
+    ]

@@ -13,6 +13,7 @@ import numpy as np
 
 from pg_transfer.metrics.segmentation import FORMULAS, Truth, score_masks
 from pg_transfer.segmentation.masks import MaskCodec, mask_crop, paste
+from pg_transfer.segmentation.scenes import Box
 from pg_transfer.task import Answer, Draw, Example, Outline, Scores, Target, Task
 from pg_transfer.text.locations import (
     box_of_bins,
@@ -20,9 +21,6 @@ from pg_transfer.text.locations import (
     codes_to_text,
     read_box_and_codes,
 )
-
-Box = tuple[float, float, float, float]
-"""ymin, xmin, ymax, xmax as fractions of the image's height and width."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from pg_transfer.training.scoring import together
+from pg_transfer.training.gathering import together
 
 
 class RequireAlike(Callback):

@@ -12,7 +12,8 @@ from typing import Any
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from pg_transfer.training.damaged import reading, require_parts
-from pg_transfer.training.weights import read_folder, write_file
+from pg_transfer.training.shards import read_whole
+from pg_transfer.training.weights import write_file
 
 
 class WholeFiles(TorchCheckpointIO):
@@ -36,7 +37,7 @@ class WholeFiles(TorchCheckpointIO):
             ValueError: it is damaged, or lacks a part.
         """
         if Path(path).is_dir():
-            return read_folder(Path(path))
+            return read_whole(Path(path))
         with reading(path):
             content = super().load_checkpoint(path, map_location, weights_only)
         require_parts(path, content)

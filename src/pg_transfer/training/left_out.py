@@ -13,7 +13,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from pg_transfer.process.whole_files import write_whole
 from pg_transfer.training.batches import Batch
 from pg_transfer.training.data import TransferData
-from pg_transfer.training.scoring import ScoreTask, together
+from pg_transfer.training.gathering import together
+from pg_transfer.training.scoring import ScoreTask
 
 LIST = "left_out.json"
 NAMED = 5

@@ -118,9 +118,11 @@ class MetricsLog(Logger):
             with self.path.open(newline="", encoding="utf-8") as file:
                 found = [row for row in csv.DictReader(file) if None not in row.values()]
             for row in found:
-                int(row["step"])
                 if None in row:
                     raise ValueError("a row is longer than the header")
+                int(row["step"])
+                for value in row.values():
+                    float(value or 0)
         except (ValueError, KeyError, csv.Error) as error:
             raise ValueError(
                 f"{self.path} is no log of a run, or a damaged one ({error}); take it away, and "

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch.distributed
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
@@ -26,11 +26,10 @@ from pg_transfer.training.answers_so_far import (
 )
 from pg_transfer.training.batches import Batch
 from pg_transfer.training.data import TransferData
+from pg_transfer.training.gathering import once, together
 from pg_transfer.training.lessons import Prompts
 from pg_transfer.training.module import TransferModule
 from pg_transfer.training.sharding import is_sharded
-
-T = TypeVar("T")
 
 
 class Headline(NamedTuple):
@@ -276,26 +275,3 @@ def with_image(answer: Answer, faults: Mapping[str, str]) -> Answer:
 def no_image() -> np.ndarray:
     """Black, uint8 [224, 224, 3]."""
     return np.zeros((224, 224, 3), np.uint8)
-
-
-def together(mine: list[T]) -> list[T]:
-    """What all processes have."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return mine
-    parts: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(parts, mine)
-    return [one for part in parts for one in part]
-
-
-def once(trainer: Trainer, work: Callable[[], T]) -> T:
-    """What the first process makes of it, for all; its error is raised in all of them, too."""
-    outcome: Any = None
-    if trainer.is_global_zero:
-        try:
-            outcome = work()
-        except Exception as error:
-            outcome = error
-    outcome = trainer.strategy.broadcast(outcome)
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome

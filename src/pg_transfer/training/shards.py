@@ -201,7 +201,7 @@ def read_whole(folder: Path) -> dict[str, Any]:
     """The checkpoint as if it had been saved in one file, put together.
 
     Raises:
-        ValueError: a file is missing, or damaged.
+        ValueError: it is damaged, or lacks a part.
     """
     checkpoint, shards = read_rest(folder), Shards(folder)
     require_parts(folder, checkpoint.content)

@@ -13,8 +13,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from pg_transfer.process.whole_files import write_whole
 from pg_transfer.training.batches import Batch
 from pg_transfer.training.data import TransferData
+from pg_transfer.training.gathering import together
 from pg_transfer.training.module import NotFiniteError, TransferModule
-from pg_transfer.training.scoring import together
 
 TIMES = 10.0
 """How many times the usual norm a gradient has to have to be told of."""

@@ -14,8 +14,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from pg_transfer.text.sequence import Cut
 from pg_transfer.training.batches import Batch
 from pg_transfer.training.data import TransferData
+from pg_transfer.training.gathering import together
 from pg_transfer.training.module import TransferModule
-from pg_transfer.training.scoring import ScoreTask, together
+from pg_transfer.training.scoring import ScoreTask
 
 
 class Speedometer(Callback):

@@ -25,7 +25,7 @@ from pg_transfer.process.replacing import clear_unfinished
 from pg_transfer.process.whole_files import whole
 from pg_transfer.training.damaged import CheckpointError, reading, require_base, require_parts
 from pg_transfer.training.digests import short_digest
-from pg_transfer.training.shards import LIGHTNING, WEIGHTS, Shards, piece, read_rest, read_whole
+from pg_transfer.training.shards import LIGHTNING, WEIGHTS, Shards, piece, read_rest
 
 LAST, BEST = "last.ckpt", "best.safetensors"
 SUFFIXES = (".ckpt", ".safetensors")
@@ -215,18 +215,6 @@ def write_file(content: Mapping[str, Any], path: Path) -> None:
     clear_unfinished(path)
     with whole(path) as unfinished:
         torch.save(content, unfinished)
-
-
-def read_folder(path: Path) -> dict[str, Any]:
-    """A checkpoint in pieces.
-
-    Raises:
-        ValueError: it is damaged, or lacks a part.
-    """
-    with reading(path):
-        content = read_whole(path)
-    require_parts(path, content)
-    return content
 
 
 def read_file(path: Path) -> dict[str, Any]:

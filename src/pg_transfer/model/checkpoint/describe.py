@@ -171,12 +171,21 @@ def _unreleased(
             raise ValueError(f"{folder / CONFIG}: {field} is {value!r:.40}, no number above 0")
         return value
 
+    def heads_of(field: str, width: int) -> int:
+        heads = stated(field)
+        if type(heads) is not int or width % heads:
+            raise ValueError(
+                f"{folder / CONFIG}: {field} is {heads}, and the weights are {width} wide, which "
+                f"is no whole number for each"
+            )
+        return heads
+
     def count(prefix: str) -> int:
         return len({n.removeprefix(prefix).split(".")[0] for n in shapes if n.startswith(prefix)})
 
     block = f"{LANGUAGE}layers.0."
     width, query = reversed(_shape(f"{block}self_attn.q_proj.weight", shapes, folder))
-    heads = stated("text_config.num_attention_heads")
+    heads = heads_of("text_config.num_attention_heads", query)
     head_width = query // heads
     is_gemma_2 = f"{block}post_feedforward_layernorm.weight" in shapes
     scalar = stated("text_config.query_pre_attn_scalar") if is_gemma_2 else head_width
@@ -188,12 +197,12 @@ def _unreleased(
         **_gemma_2(is_gemma_2),
     )  # fmt: skip
     patch = f"{VISION}embeddings.patch_embedding.weight"
-    mlp = f"{VISION}encoder.layers.0.mlp.fc1.weight"
+    mlp, vision_width = _shape(f"{VISION}encoder.layers.0.mlp.fc1.weight", shapes, folder)
     vision = VisionConfig(
-        width=_shape(mlp, shapes, folder)[1],
+        width=vision_width,
         depth=count(f"{VISION}encoder.layers."),
-        heads=stated("vision_config.num_attention_heads"),
-        mlp=_shape(mlp, shapes, folder)[0],
+        heads=heads_of("vision_config.num_attention_heads", vision_width),
+        mlp=mlp,
         patch=_shape(patch, shapes, folder)[-1],
     )
     config = PaliGemmaConfig(vision=vision, language=language)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -77,7 +78,9 @@ class Archive:
             key = member.filename.removesuffix(".npy")
             with self._open(member.filename, key) as stream:
                 # Not from the stream itself: a header may claim to have gigabytes.
-                header = self._header(BytesIO(self._beginning(stream, key)), key)
+                with self._reading(key):
+                    beginning = stream.read(HEADER_BYTES)
+                header = self._header(BytesIO(beginning), key)
             if math.prod(header.shape) * header.dtype.itemsize > member.file_size:
                 raise ValueError(f"{self.path}: {key} ends early; download the file again")
             headers[key] = header
@@ -104,24 +107,22 @@ class Archive:
                     block = torch.frombuffer(values, dtype=header.dtype)
                     yield index, start, block.view(count, *below)
 
-    def _open(self, member: str, key: str) -> IO[bytes]:
+    @contextmanager
+    def _reading(self, key: str) -> Iterator[None]:
+        """What zipfile raises in it, which may be anything, says which array is damaged."""
         try:
-            return self._zip.open(member)
+            yield
         except Exception as error:
             raise ValueError(f"{self.path}: {key} is damaged; download it again") from error
 
-    def _beginning(self, stream: IO[bytes], key: str) -> bytes:
-        try:
-            return stream.read(HEADER_BYTES)
-        except Exception as error:
-            raise ValueError(f"{self.path}: {key} is damaged; download it again") from error
+    def _open(self, member: str, key: str) -> IO[bytes]:
+        with self._reading(key):
+            return self._zip.open(member)
 
     def _read(self, stream: IO[bytes], key: str, size: int) -> bytearray:
         values = bytearray(size)
-        try:
+        with self._reading(key):
             read = stream.readinto(values)  # pyright: ignore[reportAttributeAccessIssue]
-        except Exception as error:
-            raise ValueError(f"{self.path}: {key} is damaged; download it again") from error
         if read != size:
             raise ValueError(f"{self.path}: {key} ends early; download the file again")
         return values
