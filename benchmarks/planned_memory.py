@@ -1,6 +1,7 @@
 """What a training step was planned to take of memory, and what it took.
 
     python benchmarks/planned_memory.py                                  # small models, CPU
+    python benchmarks/planned_memory.py --precision bf16-mixed           # the same
     python benchmarks/planned_memory.py --device cuda --sizes paligemma_3b --precision bf16-mixed
 
 A plan is made without weights, by `pg_transfer.planning`. On a GPU the step is measured by torch's
@@ -86,7 +87,8 @@ def main() -> None:
             print(f"failed: {missing[-1]}", file=sys.stderr, flush=True)
             continue
         print(json.dumps(rows[-1]), flush=True)
-        name = "-".join(["planned_memory", *(options.sizes or []), options.device])
+        mixed = [] if options.precision == "32-true" else [options.precision]
+        name = "-".join(["planned_memory", *(options.sizes or []), options.device, *mixed])
         write(name, as_table(rows), rows, remarks=[
             f"{options.precision}; texts of {TEXT} tokens, {PREFIX} of them prefix; the second of "
             f"two updates, of two passes each. GB are 10^9 bytes.",
