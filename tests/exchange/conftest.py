@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,11 @@ class Theirs:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": ""},
         )  # fmt: skip
-        self.versions = self("versions")
+        try:
+            self.versions = self("versions")
+        except BaseException:
+            self.close()
+            raise
 
     def __call__(self, work: str, **job: Any) -> dict[str, Any]:
         """What comes of a job."""
@@ -82,9 +87,8 @@ class Theirs:
 def new(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theirs]:
     """transformers of this environment."""
     pytest.importorskip("transformers")
-    theirs = Theirs(sys.executable, tmp_path_factory.mktemp("new"))
-    yield theirs
-    theirs.close()
+    with closing(Theirs(sys.executable, tmp_path_factory.mktemp("new"))) as theirs:
+        yield theirs
 
 
 @pytest.fixture(scope="session")
@@ -92,10 +96,9 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theirs]:
     """transformers 4.57."""
     if OLD not in os.environ:
         pytest.skip(f"{OLD} names no interpreter with transformers 4.57")
-    theirs = Theirs(os.environ[OLD], tmp_path_factory.mktemp("old"))
-    assert theirs.versions["transformers"].startswith("4.57.")
-    yield theirs
-    theirs.close()
+    with closing(Theirs(os.environ[OLD], tmp_path_factory.mktemp("old"))) as theirs:
+        assert theirs.versions["transformers"].startswith("4.57.")
+        yield theirs
 
 
 @pytest.fixture(params=["new", "old"])
