@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -160,14 +161,20 @@ def numbers() -> Callable[[int], dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def base(new: Theirs, numbers, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def base(numbers, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny PaliGemma of transformers, and the built-in tokenizer.
+
+    Made in this process, as one of its own takes seconds and most tests need no more of theirs.
 
     Written anew by us: what transformers 5 writes itself, 4.57 loads without its vision tower.
     """
+    pytest.importorskip("transformers")
+    from tests.exchange.theirs import make
+
     folder = tmp_path_factory.mktemp("bases")
-    new("make", config="PaliGemmaConfig", model="PaliGemmaForConditionalGeneration",
-        numbers=numbers(1), to=folder / "theirs")  # fmt: skip
+    with warnings.catch_warnings(action="ignore"), torch.random.fork_rng():
+        make({"config": "PaliGemmaConfig", "model": "PaliGemmaForConditionalGeneration",
+              "numbers": numbers(1), "to": folder / "theirs"})  # fmt: skip
     export(folder / "theirs", folder / "base", format="huggingface", tokenizer="builtin")
     return folder / "base"
 
