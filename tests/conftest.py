@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -10,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lightning.pytorch.loggers.logger import DummyLogger
 
 TESTS = Path(__file__).parent
 SHARED = TESTS.parent.parent / "shared"
@@ -20,6 +20,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts files with many slow tests first: at the end no process waits long for the other."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays: the collector of garbage need not look through it time and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +58,16 @@ def fit_on(tmp_path: Path) -> Callable[..., list[dict[str, float]]]:
 
     def fit(module, batch, *, steps: int, micro_batch: int) -> list[dict[str, float]]:
         from lightning.pytorch import Trainer
+        from lightning.pytorch.loggers.logger import DummyLogger
         from torch.utils.data import DataLoader
+
+        rows: list[dict[str, float]] = []
+
+        class Recorder(DummyLogger):
+            """Keeps what is logged."""
+
+            def log_metrics(self, metrics, step=None) -> None:
+                rows.append(dict(metrics))
 
         parts = [
             replace(
@@ -63,28 +78,16 @@ def fit_on(tmp_path: Path) -> Callable[..., list[dict[str, float]]]:
             )
             for start in range(0, len(batch.rows), micro_batch)
         ]
-        recorder = Recorder()
         trainer = Trainer(
             accelerator="cpu", devices=1, max_epochs=1, accumulate_grad_batches=len(parts),
-            logger=recorder, log_every_n_steps=1, default_root_dir=tmp_path,
+            logger=Recorder(), log_every_n_steps=1, default_root_dir=tmp_path,
             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
         )  # fmt: skip
         loader = DataLoader(parts * steps, batch_size=None)
         trainer.fit(module, loader)
-        return recorder.rows
+        return rows
 
     return fit
 
 
 TENSORS = ("images", "tokens", "prefix_lengths", "lengths")
-
-
-class Recorder(DummyLogger):
-    """Keeps what is logged."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: list[dict[str, float]] = []
-
-    def log_metrics(self, metrics, step=None) -> None:
-        self.rows.append(dict(metrics))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,9 +9,8 @@ from typing import cast
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from hydra.utils import get_class
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pg_transfer.model.config import SIZES
@@ -20,7 +18,6 @@ from pg_transfer.running.settings import (
     read_antialias,
     read_component_antialias,
     refuse_foreign_codec,
-    register_resolvers,
     remark_on_precision,
 )
 from pg_transfer.segmentation.codec import load_codec
@@ -31,6 +28,7 @@ from pg_transfer.training.recipe import read_recipe
 from tasks.coco35l import COCO35L
 from tasks.vqav2 import VQAv2
 from tests import data_sets
+from tests.composing import composed, with_values
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -174,17 +172,19 @@ PROMPTS = {
 }  # fmt: skip
 
 
-@cache
-def composed(*overrides: str) -> DictConfig:
-    """Settings that nobody changes; they take a third of a second."""
-    register_resolvers()
-    with initialize_config_dir(str(CONF), version_base=None):
-        return compose("train", overrides=["run=runs/test", *overrides])
+def test_settings_with_other_values_are_those_of_the_command_line() -> None:
+    base = composed("task=textvqa")
+    for name, value in {"resolution": 448, "final_split": False}.items():
+        written = composed("task=textvqa", f"{name}={value}")
+        assert with_values(base, **{name: value}) == written != base
+        both = (with_values(base, **{name: value}), written)
+        one, other = (OmegaConf.to_container(config, resolve=True) for config in both)
+        assert one == other
 
 
 @pytest.mark.parametrize(("task", "resolution"), PUBLISHED)
 def test_recipes_are_the_published_ones(task: str, resolution: int) -> None:
-    recipe = composed(f"task={task}", f"resolution={resolution}").recipe
+    recipe = with_values(composed(f"task={task}"), resolution=resolution).recipe
     assert tuple(recipe[key] for key in KEYS) == PUBLISHED[task, resolution]
     # common.py beside them: warm-up, gradient clipping, Adam's second decay.
     assert (recipe.warmup, recipe.clip_norm, recipe.beta2) == (0.05, 1.0, 0.999)
@@ -201,7 +201,7 @@ def test_the_table_has_every_recipe_of_the_paper() -> None:
 def test_procedures_are_the_published_ones(task: str) -> None:
     reading, final, tuning = PROCEDURES[task]
     for final_split, (learnt, scored) in ((True, final), (False, tuning)):
-        config = composed(f"task={task}", f"final_split={final_split}")
+        config = with_values(composed(f"task={task}"), final_split=final_split)
         assert (config.antialias.train, config.antialias.evaluate, config.beams) == reading
         assert config.splits.train == learnt
         assert [*config.splits.report, *(config.splits.get("optional") or ())] == scored
@@ -292,7 +292,7 @@ def test_every_model_is_a_size(model: str) -> None:
 @pytest.mark.parametrize("task", [path.stem for path in (CONF / "task").glob("*.yaml")])
 def test_every_task_resolves_at_every_resolution(task: str) -> None:
     for resolution in composed(f"task={task}").recipes:
-        config = composed(f"task={task}", f"resolution={resolution}")
+        config = with_values(composed(f"task={task}"), resolution=resolution)
         assert OmegaConf.to_container(config, resolve=True)
 
 

@@ -7,7 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,11 @@ class Theirs:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": ""},
         )  # fmt: skip
-        self.versions = self("versions")
+        try:
+            self.versions = self("versions")
+        except BaseException:
+            self.close()
+            raise
 
     def __call__(self, work: str, **job: Any) -> dict[str, Any]:
         """What comes of a job."""
@@ -82,9 +88,8 @@ class Theirs:
 def new(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theirs]:
     """transformers of this environment."""
     pytest.importorskip("transformers")
-    theirs = Theirs(sys.executable, tmp_path_factory.mktemp("new"))
-    yield theirs
-    theirs.close()
+    with closing(Theirs(sys.executable, tmp_path_factory.mktemp("new"))) as theirs:
+        yield theirs
 
 
 @pytest.fixture(scope="session")
@@ -92,10 +97,9 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theirs]:
     """transformers 4.57."""
     if OLD not in os.environ:
         pytest.skip(f"{OLD} names no interpreter with transformers 4.57")
-    theirs = Theirs(os.environ[OLD], tmp_path_factory.mktemp("old"))
-    assert theirs.versions["transformers"].startswith("4.57.")
-    yield theirs
-    theirs.close()
+    with closing(Theirs(os.environ[OLD], tmp_path_factory.mktemp("old"))) as theirs:
+        assert theirs.versions["transformers"].startswith("4.57.")
+        yield theirs
 
 
 @pytest.fixture(params=["new", "old"])
@@ -157,14 +161,20 @@ def numbers() -> Callable[[int], dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def base(new: Theirs, numbers, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def base(numbers, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny PaliGemma of transformers, and the built-in tokenizer.
+
+    Made in this process, as one of its own takes seconds and most tests need no more of theirs.
 
     Written anew by us: what transformers 5 writes itself, 4.57 loads without its vision tower.
     """
+    pytest.importorskip("transformers")
+    from tests.exchange.theirs import make
+
     folder = tmp_path_factory.mktemp("bases")
-    new("make", config="PaliGemmaConfig", model="PaliGemmaForConditionalGeneration",
-        numbers=numbers(1), to=folder / "theirs")  # fmt: skip
+    with warnings.catch_warnings(action="ignore"), torch.random.fork_rng():
+        make({"config": "PaliGemmaConfig", "model": "PaliGemmaForConditionalGeneration",
+              "numbers": numbers(1), "to": folder / "theirs"})  # fmt: skip
     export(folder / "theirs", folder / "base", format="huggingface", tokenizer="builtin")
     return folder / "base"
 

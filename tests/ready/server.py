@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import importlib
 import json
 import os
 import runpy
@@ -17,17 +18,22 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from functools import cache
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 import torch
 from lightning.fabric.utilities import rank_zero
 
-import pg_transfer.running.evaluation
-import pg_transfer.running.transfer  # noqa: F401
+compiled = cache(SourceFileLoader.source_to_code)
+"""Once for all processes, also where no bytecode is written (PYTHONDONTWRITEBYTECODE)."""
 
 
 def main() -> None:
     torch.set_num_threads(1)
+    SourceFileLoader.source_to_code = lambda _, *source, **how: compiled(None, *source, **how)
+    for program in ("evaluation", "transfer"):
+        importlib.import_module(f"pg_transfer.running.{program}")
     for name in [one for one in sys.modules if one.partition(".")[0] in ("pg_transfer", "tasks")]:
         del sys.modules[name]
     gc.freeze()  # so that no process copies all of it to look what it can do without

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from hydra import compose, initialize_config_dir
 
 from pg_transfer.model.config import SIZES
 from pg_transfer.reporting.published import COMMIT, MODEL, RESULTS, SOURCE, published
-from pg_transfer.running.settings import register_resolvers
+from tests.composing import CONF, composed
 
-CONF = Path(__file__).parents[2] / "conf"
 TRANSFERS = sorted(
     {path.stem for path in (CONF / "task").glob("*.yaml")} - {"shapes", "custom", "mixture"}
 )
@@ -111,9 +107,7 @@ def test_nothing_stands_beside_what_was_not_published(task, model, resolution) -
 
 @pytest.mark.parametrize("task", TRANSFERS)
 def test_tasks_report_the_splits_that_were_published(task: str) -> None:
-    register_resolvers()
-    with initialize_config_dir(str(CONF), version_base=None):
-        config = compose("train", overrides=["run=runs/test", f"task={task}"])
+    config = composed(f"task={task}")
     reported = {*config.splits.report, *(config.splits.get("optional") or ())}
     for resolution in config.recipes:
         if (task, resolution) == ("tallyqa", 896):  # a recipe and no score

@@ -11,7 +11,6 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.utils import get_class
 from omegaconf import OmegaConf
-from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
 from pg_transfer.running.settings import register_resolvers
 
@@ -34,6 +33,8 @@ def values(parameter: dict) -> list:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_command_of_the_agent_composes(path: Path) -> None:
+    from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
+
     sweep = yaml.safe_load(path.read_text())  # as `wandb sweep` does
     assert sweep["method"] == "bayes"
     assert (ROOT / sweep["program"]).is_file()

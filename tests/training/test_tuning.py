@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.adapters import KINDS, AdapterSettings, is_adapter
 from pg_transfer.model.config import SIZES, PaliGemmaConfig
 from pg_transfer.model.paligemma import PaliGemma
-from pg_transfer.running.settings import refuse_rounded_updates, register_resolvers
+from pg_transfer.running.settings import refuse_rounded_updates
 from pg_transfer.training.batches import Batch
 from pg_transfer.training.module import TransferModule
 from pg_transfer.training.optimizer import adamw
 from pg_transfer.training.recipe import Recipe
 from pg_transfer.training.tuning import FULL, Part, Tuning, read_tuning, tuning_table
 from pg_transfer.training.weights import fingerprint, learning
+from tests.composing import CONF, composed, with_values
 
-CONF = Path(__file__).parents[2] / "conf"
 TINY = replace(SIZES["tiny"], vision=replace(SIZES["tiny"].vision, resolution=28))
 RECIPE = Recipe(
     lr=1e-5, weight_decay=1e-6, epochs=1, batch_size=2, label_smoothing=0.0, dropout=0.0,
@@ -330,17 +328,8 @@ def test_updates_are_not_rounded_away(tuning: Tuning, precision: str, complaint)
         refuse_rounded_updates(parts, precision)
 
 
-def composed(*overrides: str) -> DictConfig:
-    register_resolvers()
-    with initialize_config_dir(str(CONF), version_base=None):
-        config = compose("train", overrides=["run=runs/test", *overrides])
-    resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
-    assert isinstance(resolved, DictConfig)
-    return resolved
-
-
 def tuning_of(config: DictConfig) -> Tuning:
-    return read_tuning(OmegaConf.to_container(config.tuning))  # type: ignore[arg-type]
+    return read_tuning(OmegaConf.to_container(config.tuning, resolve=True))  # type: ignore[arg-type]
 
 
 # Rank and learning rate where nothing else is asked for: ten times the published rate.
@@ -355,7 +344,7 @@ DEFAULTS = {
 
 @pytest.mark.parametrize(("task", "resolution"), DEFAULTS)
 def test_defaults_of_adapters_by_task(task: str, resolution: int) -> None:
-    config = composed(f"task={task}", f"resolution={resolution}", "tuning=lora")
+    config = with_values(composed(f"task={task}", "tuning=lora"), resolution=resolution)
     tuning = tuning_of(config)
     assert tuning.adapters is not None
     assert (tuning.adapters.rank, tuning.adapters_lr) == DEFAULTS[task, resolution]
