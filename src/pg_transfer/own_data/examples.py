@@ -17,7 +17,9 @@ from pg_transfer.own_data.image_files import require_files
 from pg_transfer.own_data.maker import Kind, Maker, Wishes
 from pg_transfer.own_data.rows import Row, Source
 from pg_transfer.own_data.rows_of_an_image import require_all_objects
+from pg_transfer.own_data.rows_of_boxes import gathered
 from pg_transfer.own_data.scoring import Seen, choose_metric, require_metric
+from pg_transfer.own_data.typed import typed_columns
 from pg_transfer.own_data.written_boxes import all_or_none
 from pg_transfer.task import Clip, Example
 
@@ -58,7 +60,7 @@ def read_examples(source: Source, wishes: Wishes) -> OwnData:
         require_metric(wishes.metric)
     if wishes.box_format is not None:
         require_form(wishes.box_format)
-    source, wishes = _without_conversations(source, wishes)
+    source, wishes = _gathered(*_without_conversations(source, wishes))
     maker = Maker(source, wishes)
     splits, shown, places = _rows(maker, source)
     has_boxes = maker.kind == "boxes"
@@ -105,6 +107,17 @@ def _without_conversations(source: Source, wishes: Wishes) -> tuple[Source, Wish
     id_column = next((name for name in id_columns if name in source.columns), "id")
     given = {role: name for role, name in wishes.columns.items() if role != ROLE}
     return unrolled(source, column, id_column=id_column), replace(wishes, columns=given)
+
+
+def _gathered(source: Source, wishes: Wishes) -> tuple[Source, Wishes]:
+    """An image with all of its boxes a row; the data as they are if rows are no boxes."""
+    if not wishes.edges:
+        return source, wishes
+    if wishes.suffix is not None or wishes.metric not in (None, "box_ap", "none"):
+        said = "suffix" if wishes.suffix is not None else f"metric={wishes.metric}"
+        raise ValueError(f"{said} does not go with {typed_columns({'boxes': wishes.edges})}")
+    found, columns = gathered(source, wishes.edges, wishes.columns, wishes.prefix)
+    return found, replace(wishes, columns=columns)
 
 
 def _rows(
