@@ -31,6 +31,6 @@ def main(config: DictConfig) -> float | None:
 
 
 if __name__ == "__main__":
-    explain_choices(CONF, sys.argv[1:])
+    reports_errors(explain_choices)(CONF, sys.argv[1:])
     reports_errors(refuse_typed_secrets)(sys.argv[1:])
     main()

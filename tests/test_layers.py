@@ -121,10 +121,12 @@ ALLOWED = {
     "running.evaluation": (
         "task project data.splits reporting.answers reporting.page reporting.record "
         "reporting.report process.console process.stopping training sources.run_settings "
-        "running.assemble running.devices running.judging running.mixing running.parts "
-        "running.trainer_settings"
+        "running.assemble running.choices running.devices running.judging running.mixing "
+        "running.parts running.trainer_settings"
     ),
-    "running.folder": "project process.console process.processes sources.run_settings",
+    "running.folder": (
+        "project process.console process.processes running.trainer_settings sources.run_settings"
+    ),
     "running.judging": "data.splits",
     "running.mixing": "",
     "running.parts": (

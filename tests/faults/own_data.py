@@ -100,6 +100,13 @@ OWN_DATA = [
         "any, and they are numbered",
     ),
     Fault(
+        "two names of one split",
+        own(split="Train"),
+        ON_LINES,
+        "my.jsonl, line 3: its split is 'Train', and my.jsonl, line 1 is of 'train', and one of "
+        "the two alone would be used: write them alike, or give one another name",
+    ),
+    Fault(
         "a role that there is not",
         own(),
         (*ON_LINES, "columns={sufix: suffix}"),

@@ -12,7 +12,7 @@ from pg_transfer.data.video_files import require_decoder
 from pg_transfer.own_data.box_formats import require_form
 from pg_transfer.own_data.columns import OTHER_NAMES
 from pg_transfer.own_data.conversations import ROLE, conversation_column, unrolled
-from pg_transfer.own_data.held_out import Shown, hold_out
+from pg_transfer.own_data.held_out import Shown, hold_out, refuse_alike
 from pg_transfer.own_data.image_files import require_files
 from pg_transfer.own_data.maker import Kind, Maker, Wishes
 from pg_transfer.own_data.rows import Row, Source
@@ -129,6 +129,7 @@ def _rows(
     places: dict[tuple[str, str], str] = {}
     left_out: list[str] = []
     first: dict[bool, str] = {}
+    first_of: dict[str, str] = {}
     for number, row in enumerate(source.rows()):
         first.setdefault(maker.says_split(row), row.place)
         made = tried(_row, maker, row, number, shown)
@@ -138,6 +139,7 @@ def _rows(
             left_out.append(row.place)
             continue
         split, example, images = made
+        first_of.setdefault(split, row.place)
         splits[split].append(example)
         shown[split, example.id] = images
         if example.reference is not None:
@@ -154,6 +156,7 @@ def _rows(
             f"({first[True]}). Take its file away, or say which are meant: data={{train: ..., "
             f"validation: ...}}"
         )
+    refuse_alike(first_of)
     if not splits:
         raise ValueError("not one row is left to make an example of")
     return splits, shown, places

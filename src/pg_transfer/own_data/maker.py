@@ -222,7 +222,7 @@ class Maker:
     def _split(self, row: Row) -> str:
         if row.is_named or "split" not in self.names:
             return row.split or TRAIN[0]
-        return roles.as_text(self._get(row.values, "split"), self.names["split"])
+        return roles.as_text(self._get(row.values, "split"), self.names["split"]).strip()
 
     def _suffixes(self, values: Mapping[str, Any], split: str) -> tuple[str, ...]:
         if self.wishes.suffix is not None:

@@ -182,7 +182,7 @@ def _add(
         if _is_missing(image):
             raise ValueError("the image is missing")
         values = {name: roles.value(row.values, name) for name in carried}
-        told = [str(values[name]) for name in table.told_by]
+        told = [str(values[name]).strip() for name in table.told_by]
         key = (row.split, row.folder, None if table.has_id else str(image), *told)
         known = met.get(key)
         if known is not None:
