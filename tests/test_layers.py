@@ -147,7 +147,7 @@ ALLOWED = {
     "check": (
         "task project data.json_records data.release data.splits text reporting.answers checking "
         "process.console process.slow_reading process.whole_files running.additions "
-        "running.mixing running.parts running.settings"
+        "running.choices running.mixing running.parts running.settings"
     ),
     "command": "project",
     "consolidate": "process.console training",

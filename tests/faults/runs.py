@@ -286,13 +286,6 @@ RUNS = [
         program="evaluate.py",
     ),
     Fault(
-        "a task for an evaluation",
-        nothing,
-        ("run=run", "task=refcoco"),
-        "task= is nothing to choose here; --help lists what there is",
-        program="evaluate.py",
-    ),
-    Fault(
         "answers in another encoding",
         trained(file("answers.jsonl", '{"id": "100"}'.encode("utf-16"))),
         ("run=run", "answers=answers.jsonl", "split=val"),

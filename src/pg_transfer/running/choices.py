@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+_SEVERAL = re.compile(r"logger=\[(?P<names>[\w-]+(?:\s*,\s*[\w-]+)+)\]")
+
 OF_TRAINING = ("task", "model", "data", "resolution", "tuning", "experiment")
 """Settings that say what evaluate.py reads from a run's folder."""
 
@@ -55,6 +57,20 @@ def explain_choices(conf: Path, arguments: Sequence[str]) -> None:
                 file=sys.stderr,
             )
             sys.exit(1)
+
+
+def each_tracker(settings: Sequence[str]) -> list[str]:
+    """The settings, in which `logger=[wandb,tensorboard]` has each in a table of its own.
+
+    Of a list Hydra would put all in one table, in which the last stands for all. That it has
+    `logger.wandb.mode` and so on is said in Hydra's own words: +logger@logger.wandb=wandb.
+    """
+    found: list[str] = []
+    for setting in settings:
+        match = _SEVERAL.fullmatch(setting)
+        names = re.split(r"\s*,\s*", match["names"]) if match else []
+        found += [f"+logger@logger.{name}={name}" for name in names] if match else [setting]
+    return found
 
 
 def refuse_settings_of_training(arguments: Sequence[str]) -> None:

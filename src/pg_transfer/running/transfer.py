@@ -131,15 +131,15 @@ def learn_and_score(run: Run, config: DictConfig, last: Path) -> None:
         say(f"{goes_on}: {shlex.join(resume_command(folder))}")
         raise
     report_run(run, config, after, name="report", before=before)
-    if run.watchers.tracker is not None:
-        end_tracking(run, run.watchers.tracker)
+    for tracker in run.watchers.trackers:
+        end_tracking(run, tracker)
     if large := run.watchers.trouble.report():
         say(f"gradients: {large}")
     show_end(
         folder, updates=run.trainer.global_step, reason=why_it_ended_early(run),
         best=run.best, best_step=run.watchers.keeper.best_step,
         measured=run.watchers.speed.report(),
-        tracker="" if run.watchers.tracker is None else run.watchers.tracker.where,
+        trackers=[one.where for one in run.watchers.trackers if one.where],
         example=run.data.examples(run.report[0])[0],
         form=exported_form(config),
     )  # fmt: skip
@@ -190,8 +190,8 @@ def settle_sizes(config: DictConfig, folder: Path) -> None:
 def score_start(run: Run, config: DictConfig) -> None:
     """The report on the weights to start from, which are all there is."""
     report_run(run, config, {split: run.score(split) for split in run.report}, name="report")
-    if run.watchers.tracker is not None:
-        run.watchers.tracker.finish()
+    for tracker in run.watchers.trackers:
+        tracker.finish()
 
 
 def score_before(run: Run, *, is_done: bool) -> dict[str, Scores]:
