@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import hydra
 from omegaconf import DictConfig
 
 from pg_transfer.process.console import quiet_libraries, reports_errors
 from pg_transfer.running.additions import refuse_typed_additions
+from pg_transfer.running.choices import refuse_settings_of_training
 from pg_transfer.running.settings import register_resolvers
 
 register_resolvers()
@@ -25,4 +28,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    reports_errors(refuse_settings_of_training)(sys.argv[1:])
     main()

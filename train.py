@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pg_transfer.process.console import quiet_libraries, reports_errors
 from pg_transfer.process.secrecy import refuse_typed_secrets
-from pg_transfer.running.choices import explain_choices, listed
+from pg_transfer.running.choices import each_tracker, explain_choices, listed
 from pg_transfer.running.settings import register_resolvers
 
 CONF = Path(__file__).parent / "conf"
@@ -31,6 +31,7 @@ def main(config: DictConfig) -> float | None:
 
 
 if __name__ == "__main__":
-    explain_choices(CONF, sys.argv[1:])
+    reports_errors(explain_choices)(CONF, sys.argv[1:])
+    sys.argv[1:] = each_tracker(sys.argv[1:])
     reports_errors(refuse_typed_secrets)(sys.argv[1:])
     main()

@@ -85,6 +85,18 @@ def table(folder: Path) -> Path:
     return path
 
 
+def box_table(folder: Path) -> Path:
+    """A row for each box, and one of an image without."""
+    images(folder)
+    path = folder / "boxes.csv"
+    rows = [
+        "image,label,xmin,ymin,xmax,ymax",
+        *(f"{n % 3}.png,cat,1,1,{9 + n},9" for n in range(5)),
+    ]
+    path.write_text("\n".join([*rows, "3.png,,,,,"]))
+    return path
+
+
 def boxes(folder: Path) -> Path:
     """COCO's instances, with a polygon and a run-length mask."""
     images(folder)
@@ -168,6 +180,9 @@ def own(prepare: Callable[[Path], Path], plain: Any = None, **options: Any) -> R
 OWN_DATA = {
     "own_json_lines": own(json_lines, (from_lines, as_lines)),
     "own_table": own(table),
+    "own_box_table": own(
+        box_table, columns={"boxes": ["xmin", "ymin", "xmax", "ymax"]}, box_format="xyxy"
+    ),
     "own_boxes": own(boxes, JSON),
     "own_masks": own(boxes, JSON, metric="miou"),
     "own_shard": own(shard, prefix="what?"),

@@ -13,6 +13,7 @@ from pg_transfer.own_data.held_out import TRAIN, VALIDATION, find_split
 from pg_transfer.own_data.image_files import require_as_stored
 from pg_transfer.own_data.maker import Wishes
 from pg_transfer.own_data.recognise import recognise
+from pg_transfer.own_data.rows_of_boxes import told_apart
 from pg_transfer.own_data.scoring import formulas_of, score, why_unscorable
 from pg_transfer.segmentation.instances import answered_outlines
 from pg_transfer.segmentation.masks import MaskCodec
@@ -33,7 +34,8 @@ class Custom(Task):
 
     Args:
         root: a file, folder, pattern or name of a data set, or one for each split.
-        columns: the data's name of a column for each role (`own_data.columns.ROLES`).
+        columns: the data's name of a column for each role (`own_data.columns.ROLES`); of boxes
+            perhaps those of four.
         prefix: template of the request.
         suffix: template of the answer.
         images: the folder that names of images are relative to; by default that of the data.
@@ -55,7 +57,7 @@ class Custom(Task):
         self,
         root: str | Path | Sequence[Any] | Mapping[str, Any] | None,
         *,
-        columns: Mapping[str, str] | None = None,
+        columns: Mapping[str, str | Sequence[str]] | None = None,
         prefix: str | None = None,
         suffix: str | None = None,
         images: str | Path | None = None,
@@ -66,10 +68,11 @@ class Custom(Task):
         holdout: float = 10,
         mask_codec: Callable[[], MaskCodec] | None = None,
     ) -> None:
+        names, edges = told_apart(columns or {})
         self.data: OwnData = read_examples(
             recognise(root, metric=metric),
             Wishes(
-                columns=dict(columns or {}), prefix=prefix, suffix=suffix,
+                columns=names, edges=edges, prefix=prefix, suffix=suffix,
                 images=Path(images) if images else None,
                 metric=metric, box_format=box_format, frames=frames, stride=stride, holdout=holdout,
             ),

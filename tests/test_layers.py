@@ -122,10 +122,12 @@ ALLOWED = {
     "running.evaluation": (
         "task project data.splits reporting.answers reporting.page reporting.record "
         "reporting.report process.console process.stopping training sources.run_settings "
-        "running.assemble running.devices running.judging running.mixing running.parts "
-        "running.trainer_settings"
+        "running.assemble running.choices running.devices running.judging running.mixing "
+        "running.parts running.trainer_settings"
     ),
-    "running.folder": "project process.console process.processes sources.run_settings",
+    "running.folder": (
+        "project process.console process.processes running.trainer_settings sources.run_settings"
+    ),
     "running.judging": "data.splits",
     "running.mixing": "",
     "running.parts": (
@@ -146,7 +148,7 @@ ALLOWED = {
     "check": (
         "task project data.json_records data.release data.splits text reporting.answers checking "
         "process.console process.slow_reading process.whole_files running.additions "
-        "running.mixing running.parts running.settings"
+        "running.choices running.mixing running.parts running.settings"
     ),
     "command": "project",
     "consolidate": "process.console training",

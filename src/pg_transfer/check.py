@@ -40,6 +40,7 @@ from pg_transfer.process.whole_files import write_whole
 from pg_transfer.project import CONF, ROOT
 from pg_transfer.reporting.answers import file_name
 from pg_transfer.running.additions import refuse_additions
+from pg_transfer.running.choices import each_tracker
 from pg_transfer.running.mixing import with_components
 from pg_transfer.task import Clip, Example, Task
 from pg_transfer.text.tokenizer import Tokenizer
@@ -113,6 +114,7 @@ def composed(settings: Sequence[str]) -> DictConfig:
     from pg_transfer.running.settings import register_resolvers
 
     register_resolvers()
+    settings = each_tracker(settings)
     with initialize_config_dir(str(CONF), version_base=None):
         refuse_additions(settings, "train")
         return with_components(compose("train", overrides=["run=null", *settings]))

@@ -90,7 +90,8 @@ def _photographs(folder: Path) -> None:
         (folder / "owner/name" / str(row["img"])).symlink_to(folder / "photos" / str(row["img"]))
     cells = [f"{row['image']},cats,{place},pieces" for place, row in enumerate(own)]
     (folder / "my.csv").write_text("\n".join(["image,kind,amount,unit", *cells]), encoding="utf-8")
-    boxes = ["filename,class,xmin,ymin,xmax,ymax", *[f"a.jpg,cat,{n},0,30,20" for n in range(2)]]
+    boxes = ["filename,class,xmin,ymin,xmax,ymax"]
+    boxes += [f"{name}.jpg,cat,{n},0,30,20" for name in "ab" for n in range(2)]
     (folder / "boxes.csv").write_text("\n".join(boxes), encoding="utf-8")
 
 

@@ -233,6 +233,25 @@ def own(**values: Any) -> Make:
     return make
 
 
+def row_for_each_box(**values: str) -> Make:
+    """A table of boxes in my.csv, as TensorFlow's tools write it; the third is another one."""
+
+    def make(folder: Path) -> None:
+        own()(folder)
+        names = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax")
+        rows = [
+            dict(
+                zip(names, (f"{n // 2}.png", "60", "40", "cat", "1", "1", "30", "30"), strict=True)
+            )
+            for n in range(4)
+        ]
+        rows[2] |= values
+        lines = [",".join(names), *(",".join(row.values()) for row in rows)]
+        (folder / "my.csv").write_text("\n".join(lines))
+
+    return make
+
+
 def on_its_side(box: list[int], **size: int) -> Make:
     """Boxes of a user's own, the third of a photograph that its EXIF asks to turn."""
 

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from tests.data_sets import write_image
 from tests.faults.fault import Fault
-from tests.faults.making import also, conversations, file, masked, on_its_side, own, yolo
+from tests.faults.making import (
+    also,
+    conversations,
+    file,
+    masked,
+    on_its_side,
+    own,
+    row_for_each_box,
+    yolo,
+)
 
 ON_LINES = ("task=custom", "data=my.jsonl")
+ON_BOXES = ("task=custom", "data=my.csv", "box_format=xyxy")
+EDGES = "columns={image: filename, boxes: [xmin, ymin, xmax, ymax]}"
 TURNED = (
     "lying.jpg is stored with 60x40 pixels, its EXIF asks to turn it, and its boxes or masks are "
     "those of the turned image. EXIF is not obeyed, as by the paper's code: turn the pixels "
@@ -89,6 +100,13 @@ OWN_DATA = [
         "any, and they are numbered",
     ),
     Fault(
+        "two names of one split",
+        own(split="Train"),
+        ON_LINES,
+        "my.jsonl, line 3: its split is 'Train', and my.jsonl, line 1 is of 'train', and one of "
+        "the two alone would be used: write them alike, or give one another name",
+    ),
+    Fault(
         "a role that there is not",
         own(),
         (*ON_LINES, "columns={sufix: suffix}"),
@@ -149,8 +167,60 @@ OWN_DATA = [
         ("task=custom", "data=my.csv", "box_format=xyxy"),
         "my.csv, line 3: this image has a row already (my.csv, line 2), which asks 'detect cat ; "
         "dog', too, and has other objects. An image has one row with all of its objects, "
-        "boxes=[[...], [...]] and labels=[..., ...]; docs/own_data.md shows how to make it from a "
-        "row for each box",
+        "boxes=[[...], [...]] and labels=[..., ...]; or one for each, if the numbers of its box "
+        "are in four columns: 'columns={boxes: [xmin, ymin, xmax, ymax]}'",
+    ),
+    Fault(
+        "a table with a row for each box, without a word of that",
+        row_for_each_box(),
+        ("task=custom", "data=my.csv"),
+        "the data has no column `image`, `images` or `video`. If xmin, ymin, xmax, ymax are a box, "
+        "and an image has a row for each of its boxes, they are read by 'columns={image: filename, "
+        "boxes: [xmin, ymin, xmax, ymax], labels: class}' box_format=xyxy (xyxy_normalised if they "
+        "are fractions of the image). It has filename, width, height, class, xmin, ymin, xmax, "
+        "ymax. Say which is which, e.g. …",
+    ),
+    Fault(
+        "the columns of a box, of which there is not one",
+        row_for_each_box(),
+        (*ON_BOXES, "columns={image: filename, boxes: [xmin, ymin, x, ymax]}"),
+        "'columns={boxes: [xmin, ymin, x, ymax]}': the data has no column 'x'; it has filename, "
+        "width, height, class, xmin, ymin, xmax, ymax",
+    ),
+    Fault(
+        "an edge of a box that is no number",
+        row_for_each_box(xmax="wide"),
+        (*ON_BOXES, EDGES),
+        "my.csv, line 4: `xmax` is 'wide', no number",
+    ),
+    Fault(
+        "an edge of a box that is missing",
+        row_for_each_box(xmax=""),
+        (*ON_BOXES, EDGES),
+        "my.csv, line 4: `xmax` is missing: a box has four numbers, and of an image without an "
+        "object all four are empty",
+    ),
+    Fault(
+        "an image without an object that has one",
+        row_for_each_box(**dict.fromkeys(("class", "xmin", "ymin", "xmax", "ymax"), "")),
+        (*ON_BOXES, EDGES),
+        "my.csv, line 5: one of two rows says that there is no object, as its xmin, ymin, xmax, "
+        "ymax are empty, and the other is of the same image and request (my.csv, line 4): leave "
+        "one out",
+    ),
+    Fault(
+        "rows of one image that differ in its size",
+        row_for_each_box(width="61"),
+        (*ON_BOXES, EDGES),
+        "my.csv, line 5: `width` is '60', and it is '61' in another row of this image (my.csv, "
+        "line 4)",
+    ),
+    Fault(
+        "a box in a row of its own that leaves the image",
+        row_for_each_box(filename="0.png", xmax="90"),
+        (*ON_BOXES, EDGES),
+        "my.csv, line 2: object 3 (my.csv, line 4): the box [1.0, 1.0, 90.0, 30.0] "
+        "(box_format=xyxy) in an image of 60x40 pixels leaves it",
     ),
     Fault(
         "polygons in fractions of the image, without a word of that",

@@ -112,6 +112,48 @@ RUNS = [
         program="evaluate.py",
     ),
     Fault(
+        "weights to evaluate that are of no run",
+        nothing,
+        ("task=textvqa", "model.weights=google/paligemma-3b-mix-224"),
+        "task= is train.py's: a run is scored by evaluate.py run=... Weights without a run, as "
+        "they were released or exported, are scored by python train.py task=... "
+        "model.weights=... score_only=true",
+        program="evaluate.py",
+    ),
+    Fault(
+        "another task for a run",
+        nothing,
+        ("run=run", "task=textvqa"),
+        "task= is settled by the run that is scored: leave it out. Other data of the kind are "
+        "given by root=..., and other splits of it by split=...",
+        program="evaluate.py",
+    ),
+    Fault(
+        "float16 for an evaluation",
+        trained(nothing),
+        ("run=run", "trainer.precision=16-mixed"),
+        "trainer.precision=16-mixed: float16 needs gradients to be scaled, which the recipe's "
+        "clipping would take for large ones. Take bf16-mixed, or 32-true where a GPU has no "
+        "bfloat16",
+        program="evaluate.py",
+    ),
+    Fault(
+        "the starting weights of a run that has trained",
+        trained(nothing),
+        (*ON_TEXTVQA, "score_only=true"),
+        "run=run holds weights that were trained: evaluate.py run=run scores them, and "
+        "score_only=true those that a run starts from, in a folder of its own",
+    ),
+    Fault(
+        "a run that was begun with a setting that is refused by now",
+        settings("trainer:\n", "trainer:\n  max_time: 00:01:00:00\n"),
+        (*ON_TEXTVQA, "+trainer.max_time=00:01:00:00"),
+        "run/config.yaml, line …: this run was begun with trainer.max_time=00:01:00:00, which is "
+        "for the run to settle by now (it would end in the midst of an update; asked to stop, it "
+        "finishes that first, and can go on: timeout --signal=INT 3600 python train.py ...). To go "
+        "on with it, delete that line, and leave the setting out of the command",
+    ),
+    Fault(
         "a folder of images for a run whose task has its own",
         trained(nothing),
         ("run=run", "images=photos"),
@@ -241,13 +283,6 @@ RUNS = [
         "there is no setting beam, and nothing would read it (is it beams?); there are answers, "
         "beams, checkpoint, compare, evaluation_batch, images, nucleus, on_error, page, pictured, "
         "root, run, split, temperature, trainer, weights",
-        program="evaluate.py",
-    ),
-    Fault(
-        "a task for an evaluation",
-        nothing,
-        ("run=run", "task=refcoco"),
-        "task= is nothing to choose here; --help lists what there is",
         program="evaluate.py",
     ),
     Fault(

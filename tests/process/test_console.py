@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import warnings
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from torch.utils.data import DataLoader
 
 from pg_transfer.process.console import (
     CONSOLE,
+    Terminal,
     facts_table,
     quiet_libraries,
+    reader_is_gone,
     reports_errors,
     user_message,
 )
@@ -106,3 +109,34 @@ def test_torch_does_not_repeat_how_many_cores_there_are(
     quiet_libraries()
     DataLoader([0], num_workers=many)
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("printed", ["plain", "rich"])
+def test_a_reader_that_has_seen_enough_ends_a_program_in_silence(
+    printed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reading, writing = os.pipe()
+    pipe = os.fdopen(writing, "w")
+    assert not reader_is_gone()  # of what is no pipe
+    monkeypatch.setattr(sys, "stdout", pipe)
+    assert not reader_is_gone()
+    os.close(reading)
+
+    def main() -> None:
+        if printed == "rich":
+            Terminal().print("a line")
+        print("a line", flush=True)
+
+    with pytest.raises(SystemExit) as ended:
+        reports_errors(main)()
+    assert ended.value.code == 141
+    pipe.close()  # as Python does at its end: what is left has a place to go
+    assert capsys.readouterr().err == ""
+
+
+def test_another_pipe_that_breaks_is_no_reader() -> None:
+    def main() -> None:
+        raise BrokenPipeError("of a process of ours")
+
+    with pytest.raises(BrokenPipeError, match="of ours"):
+        reports_errors(main)()

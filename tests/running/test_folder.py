@@ -52,6 +52,15 @@ def test_what_memory_or_an_image_has_stopped_goes_on_with_a_remedy(
     assert capsys.readouterr().out.startswith("note: the run goes on elsewhere: ")
 
 
+def test_a_setting_that_is_refused_by_now_is_told_with_its_line(run: Path) -> None:
+    file = run / "config.yaml"
+    old = settings("trainer.max_time.hours=1")
+    file.write_text(OmegaConf.to_yaml(old))
+    line = file.read_text().splitlines().index("  max_time:") + 1
+    with pytest.raises(ValueError, match=rf"config.yaml, line {line}: .*max_time.*delete that"):
+        require_same_run(run, old)
+
+
 @pytest.mark.parametrize("change", ["recipe.lr=1e-3", "trainer.precision=bf16-mixed", "beams=2"])
 def test_another_run_is_refused(run: Path, change: str) -> None:
     name = change.split("=")[0]

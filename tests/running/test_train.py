@@ -19,6 +19,7 @@ from PIL import Image
 from pg_transfer.running.assemble import assemble
 from pg_transfer.running.transfer import exported_form
 from pg_transfer.training.weights import LAST
+from tasks.shapes import SPLITS
 from tests.faults.commands import call, output_of
 from tests.short_runs import composed
 
@@ -235,3 +236,20 @@ def test_adapters_are_exported_alone_where_their_base_has_a_name(
     settings: list[str], form: str, tmp_path: Path
 ) -> None:
     assert exported_form(composed(tmp_path, "task=shapes", *settings)) == form
+
+
+@pytest.mark.slow
+def test_weights_are_scored_without_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SPLITS, "val", 24)
+    words = (*SHORT, "run=scored")
+    ended = call("train.py", (*words, "score_only=true"), tmp_path)
+    assert ended.code == 0, ended.error
+    folder = tmp_path / "scored"
+    report = json.loads((folder / "report.json").read_text())
+    assert report["step"] == 0
+    assert not (folder / "checkpoints").exists()
+    start = (folder / "answers/val-step000000.jsonl").read_bytes()
+    ended = call("train.py", words, tmp_path)  # it may then be trained
+    assert ended.code == 0, ended.error
+    assert (folder / "answers/val-step000000.jsonl").read_bytes() == start
+    assert json.loads((folder / "report.json").read_text())["step"] == 4

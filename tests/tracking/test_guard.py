@@ -10,10 +10,13 @@ import pytest
 from lightning.pytorch.loggers.logger import Logger
 
 from pg_transfer.running.assemble import Run
+from pg_transfer.running.choices import each_tracker
+from pg_transfer.running.parts import build_trackers
 from pg_transfer.tracking.guard import Guard
 from pg_transfer.tracking.plain import Plain
 from pg_transfer.tracking.predictions import Predictions
 from pg_transfer.tracking.tracker import BestModel, Told, Tracker
+from tests.short_runs import settings
 
 
 class Failing(Tracker):
@@ -69,7 +72,7 @@ def test_a_run_is_the_same_with_a_tracker_that_fails_everywhere(
     said: list[str] = []
     tracker = Failing(*failing)
     guard = Guard(tracker, TOLD, say=said.append)
-    monkeypatch.setattr("pg_transfer.running.watchers.build_tracker", lambda *_: guard)
+    monkeypatch.setattr("pg_transfer.running.watchers.build_trackers", lambda *_: [guard])
     followed = train(tmp_path / "followed")
     guard.log_best(BestModel({}, {}))
     guard.finish()
@@ -89,7 +92,7 @@ def test_every_method_is_called_of_one_that_works(
 ) -> None:
     said: list[str] = []
     guard = Guard(tracker := Failing(), TOLD, say=said.append)
-    monkeypatch.setattr("pg_transfer.running.watchers.build_tracker", lambda *_: guard)
+    monkeypatch.setattr("pg_transfer.running.watchers.build_trackers", lambda *_: [guard])
     train(tmp_path)
     guard.log_best(BestModel({}, {}))
     guard.finish()
@@ -97,6 +100,47 @@ def test_every_method_is_called_of_one_that_works(
     assert tracker.calls[0] == "start" and tracker.calls.count("start") == 1
     assert tracker.calls[-1] == "finish" and tracker.calls.count("finish") == 1
     assert said == ["Test: there"]
+
+
+def test_of_two_each_gets_everything_though_the_other_fails(
+    train: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    broken, whole = Failing(*METHODS), Failing()
+    guards = [Guard(tracker, TOLD, say=said.append) for tracker in (broken, whole)]
+    monkeypatch.setattr("pg_transfer.running.watchers.build_trackers", lambda *_: guards)
+    end_of_two = train(tmp_path)
+    for guard in end_of_two.watchers.trackers:
+        guard.log_best(BestModel({}, {}))
+        guard.finish()
+    assert broken.calls == ["start"]
+    assert set(whole.calls) == set(METHODS)
+    assert whole.calls.count("log_predictions") == 2  # at both validations
+
+
+def test_several_trackers_are_a_table_each(tmp_path: Path) -> None:
+    words = each_tracker(["logger=[csv-like, tensorboard]", "logger=wandb", "seed=1"])
+    assert words == [
+        "+logger@logger.csv-like=csv-like", "+logger@logger.tensorboard=tensorboard",
+        "logger=wandb", "seed=1",
+    ]  # fmt: skip
+    pytest.importorskip("tensorboard")
+    words = each_tracker(["logger=[wandb,tensorboard]"])
+    config = settings(
+        tmp_path, *words, "logger.wandb.mode=offline", "logger.tensorboard.predictions=3"
+    )
+    both = build_trackers(config, tmp_path)
+    assert [guard.name for guard in both] == ["W&B", "TensorBoard"]
+    assert both[1].tracker.predictions == 3
+    assert [
+        guard.name for guard in build_trackers(settings(tmp_path, "logger=wandb"), tmp_path)
+    ] == ["W&B"]
+    assert build_trackers(settings(tmp_path), tmp_path) == []
+    inside = settings(tmp_path, "logger=tensorboard", "+logger@logger.wandb=wandb")
+    with pytest.raises(ValueError, match=r"logger.wandb is a tracker among the settings of"):
+        build_trackers(inside, tmp_path)
+    with pytest.raises(ValueError, match=r"logger.mode=offline: there is no tracker"):
+        build_trackers(settings(tmp_path, "+logger.mode=offline"), tmp_path)
 
 
 def test_one_that_fails_is_left_alone_for_a_while_and_then_tried_again() -> None:

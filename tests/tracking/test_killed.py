@@ -126,8 +126,7 @@ def test_each_update_is_there_once(
     for update in (7, 6):  # the second time it comes less far
         killed(partial(train, tmp_path, *LONGER, f"logger={service}"), update)
     run = train(tmp_path, *LONGER, f"logger={service}")
-    assert run.watchers.tracker is not None
-    run.watchers.tracker.finish()
+    run.watchers.trackers[0].finish()
     log, (sent, tables) = in_log(tmp_path), read(tmp_path)
     for name in COLUMNS:
         assert sent[name] == [(step, pytest.approx(value)) for step, value in log[name]], name

@@ -29,11 +29,10 @@ def test_a_run_that_is_gone_on_with_is_one_run(
     for _ in range(2):  # the second time there is nothing left to train
         run = train(folder, *options)
         (folder / "config.yaml").write_text("seed: 0\n")
-        assert run.watchers.tracker is not None
-        run.watchers.tracker.log_best(
+        run.watchers.trackers[0].log_best(
             best_model(folder, folder / "checkpoints" / "best.safetensors", {"step": 2})
         )
-        run.watchers.tracker.finish()
+        run.watchers.trackers[0].finish()
 
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("pg_transfer")

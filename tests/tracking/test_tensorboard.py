@@ -23,9 +23,8 @@ def test_numbers_pictures_and_answers(train: Callable[..., Run], tmp_path: Path)
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     run = train(tmp_path, "logger=tensorboard", "logger.predictions=3")
-    assert run.watchers.tracker is not None
-    assert run.watchers.tracker.where == f"tensorboard --logdir {tmp_path}/tensorboard"
-    run.watchers.tracker.finish()
+    assert run.watchers.trackers[0].where == f"tensorboard --logdir {tmp_path}/tensorboard"
+    run.watchers.trackers[0].finish()
     events = EventAccumulator(str(tmp_path / "tensorboard"), size_guidance={"images": 0})
     events.Reload()
     with (tmp_path / "metrics.csv").open() as file:

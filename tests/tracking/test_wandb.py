@@ -91,11 +91,10 @@ def test_a_run_that_was_cut_short_is_one_run(
         train(folder, *OFFLINE, before=lambda run: run.trainer.callbacks.append(Crash()))  # type: ignore[attr-defined]
     run = train(folder, *OFFLINE)
     (folder / "config.yaml").write_text("seed: 0\n")  # as transfer.py does
-    assert run.watchers.tracker is not None
-    run.watchers.tracker.log_best(
+    run.watchers.trackers[0].log_best(
         best_model(folder, folder / "checkpoints" / "best.safetensors", {"step": 2})
     )
-    run.watchers.tracker.finish()
+    run.watchers.trackers[0].finish()
 
     first, second = parts(folder)
     assert first.run.run_id == second.run.run_id

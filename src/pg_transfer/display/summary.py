@@ -21,7 +21,7 @@ def show_end(
     best: Headline,
     best_step: int | None,
     measured: Sequence[tuple[str, str]],
-    tracker: str,
+    trackers: Sequence[str],
     example: Example,
     form: str,
 ) -> None:
@@ -34,7 +34,7 @@ def show_end(
         best: the best score of a validation.
         best_step: after which update that was.
         measured: what was logged last, by name.
-        tracker: how to look at the run there; empty if nothing follows it.
+        trackers: how to look at the run in each that follows it.
         example: of what to ask the model.
         form: what the run is best exported as.
     """
@@ -53,7 +53,7 @@ def show_end(
     }.items():
         if (folder / name).exists():
             say(f"  {name:<29}{what}")
-    if tracker:
+    for tracker in trackers:
         say(f"followed by {tracker}")
     run, exported = shlex.quote(str(folder)), shlex.quote(f"{folder}-exported")
     say("next")

@@ -8,17 +8,18 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from pg_transfer.own_data.edges import way_to_read
 from pg_transfer.own_data.typed import typed_column, typed_template
 
 ROLES = {
-    "image": "a file, relative to the data's own folder",
+    "image": 'a file, relative to the data\'s own folder; or a template such as "{id}.jpg"',
     "images": "a list of such files, the same number in every row",
     "video": "a video, likewise; or the folder of its frames",
     "prefix": "the request",
     "suffix": "the answer",
     "suffixes": "a list of answers, which take turns from epoch to epoch",
     "conversation": "questions about the image, each followed by its answer",
-    "boxes": "a list of four numbers for each object",
+    "boxes": "a list of four numbers for each object; or four columns, a row for each box",
     "box_format": "what those numbers mean, where rows differ",
     "masks": "for each object polygons, run lengths, or the file of a mask",
     "labels": "what each object is called",
@@ -43,13 +44,11 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
 }
 """What columns are also called that need no `columns=`, if none has the role's own name."""
 
-SHOWN = ("image", "images", "video")
+IMAGE = "image"
+SHOWN = (IMAGE, "images", "video")
 """What a row is about is in one of these."""
 
 QUESTION = "question"
-
-EDGES = ("xmin", "ymin", "xmax", "ymax", "x0", "y0", "x1", "y1", "x2", "y2")
-"""Columns, without underscores and in small letters, of which four are a box."""
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
@@ -71,19 +70,22 @@ def choose_columns(found: Sequence[str], given: Mapping[str, str]) -> dict[str, 
             raise ValueError(
                 f"columns={{{role}: {name}}}: there is no such role.\n{_possible(found)}"
             )
-        if not _has(found, name):
+        if role == IMAGE and fields(name):
+            require_fields("columns.image", name, found, ())
+        elif not has(found, name):
             raise ValueError(f"columns={{{role}: {name}}}: the data has no such column. "
                              f"{_possible(found)}")  # fmt: skip
     chosen = dict(given)
     for role in ROLES:
         names = (role, *OTHER_NAMES.get(role, ()))
-        free = [name for name in names if _has(found, name) and name not in given.values()]
+        free = [name for name in names if has(found, name) and name not in given.values()]
         if role not in chosen and free:
             chosen[role] = free[0]
     shown = [f"`{role}`" for role in SHOWN if role in chosen]
     if len(shown) != 1:
         have = f"both {' and '.join(shown)}" if shown else "no column `image`, `images` or `video`"
-        raise ValueError(f"the data has {have}. {_possible(found)}")
+        way = "" if shown else way_to_read(found)
+        raise ValueError(". ".join(filter(None, (f"the data has {have}", way, _possible(found)))))
     if chosen.get("suffix") == "suffix" and chosen.get("suffixes") in OTHER_NAMES["suffixes"]:
         del chosen["suffixes"]  # the role's own name is the surer one
     return chosen
@@ -103,6 +105,15 @@ def value(values: Mapping[str, Any], name: str) -> Any:
     if rest and isinstance(inner, list) and all(isinstance(one, Mapping) for one in inner):
         return [value(one, rest) for one in inner]
     return None
+
+
+def image_named(values: Mapping[str, Any], name: str) -> Any:
+    """What a row has in the column of its image, or the template of its name, filled.
+
+    Raises:
+        ValueError: the row lacks what the template names.
+    """
+    return fill(name, values, {}) if fields(name) else value(values, name)
 
 
 def as_list(cell: Any) -> Any:
@@ -137,7 +148,7 @@ def fields(template: str) -> list[str]:
 def require_fields(setting: str, template: str, found: Sequence[str], extra: Sequence[str]) -> None:
     """Raises ValueError if a template names a column that there is not."""
     for name in fields(template):
-        if name not in extra and not _has(found, name):
+        if name not in extra and not has(found, name):
             raise ValueError(
                 f'{setting}="{template}": the data has no column {name!r}; it has '
                 f"{', '.join((*found, *extra))}"
@@ -175,20 +186,16 @@ def no_request(found: Sequence[str], used: Collection[str]) -> str:
             f", name its column ({typed_column('prefix', free[0])}), or write a template over "
             f"columns ({typed_template('prefix', f'answer en {{{free[-1]}}}')})"
         )
-    edges = [name for name in found if name.lower().replace("_", "") in EDGES]
-    if len(edges) == 4:
-        remedy = (
-            f"If {', '.join(edges)} are a box: an image has one row with all of its objects, "
-            f"boxes=[[...], [...]] and labels=[..., ...]; docs/own_data.md shows how to make it "
-            f"from a row for each box. Otherwise: {remedy}"
-        )
+    if way := way_to_read(found):
+        remedy = f"{way}. Otherwise: {remedy}"
     return (
         f"there is no request, which is what the model is asked about each image: the data has "
         f"{', '.join(found)}. {remedy}"
     )
 
 
-def _has(found: Sequence[str], name: str) -> bool:
+def has(found: Sequence[str], name: str) -> bool:
+    """Whether there is a column of that name, or one that it may reach into."""
     return name in found or ("." in name and name.partition(".")[0] in found)
 
 

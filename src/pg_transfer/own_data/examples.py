@@ -12,12 +12,14 @@ from pg_transfer.data.video_files import require_decoder
 from pg_transfer.own_data.box_formats import require_form
 from pg_transfer.own_data.columns import OTHER_NAMES
 from pg_transfer.own_data.conversations import ROLE, conversation_column, unrolled
-from pg_transfer.own_data.held_out import Shown, hold_out
+from pg_transfer.own_data.held_out import Shown, hold_out, refuse_alike
 from pg_transfer.own_data.image_files import require_files
 from pg_transfer.own_data.maker import Kind, Maker, Wishes
 from pg_transfer.own_data.rows import Row, Source
 from pg_transfer.own_data.rows_of_an_image import require_all_objects
+from pg_transfer.own_data.rows_of_boxes import gathered
 from pg_transfer.own_data.scoring import Seen, choose_metric, require_metric
+from pg_transfer.own_data.typed import typed_columns
 from pg_transfer.own_data.written_boxes import all_or_none
 from pg_transfer.task import Clip, Example
 
@@ -58,7 +60,7 @@ def read_examples(source: Source, wishes: Wishes) -> OwnData:
         require_metric(wishes.metric)
     if wishes.box_format is not None:
         require_form(wishes.box_format)
-    source, wishes = _without_conversations(source, wishes)
+    source, wishes = _gathered(*_without_conversations(source, wishes))
     maker = Maker(source, wishes)
     splits, shown, places = _rows(maker, source)
     has_boxes = maker.kind == "boxes"
@@ -107,6 +109,17 @@ def _without_conversations(source: Source, wishes: Wishes) -> tuple[Source, Wish
     return unrolled(source, column, id_column=id_column), replace(wishes, columns=given)
 
 
+def _gathered(source: Source, wishes: Wishes) -> tuple[Source, Wishes]:
+    """An image with all of its boxes a row; the data as they are if rows are no boxes."""
+    if not wishes.edges:
+        return source, wishes
+    if wishes.suffix is not None or wishes.metric not in (None, "box_ap", "none"):
+        said = "suffix" if wishes.suffix is not None else f"metric={wishes.metric}"
+        raise ValueError(f"{said} does not go with {typed_columns({'boxes': wishes.edges})}")
+    found, columns = gathered(source, wishes.edges, wishes.columns, wishes.prefix)
+    return found, replace(wishes, columns=columns)
+
+
 def _rows(
     maker: Maker, source: Source
 ) -> tuple[dict[str, list[Example]], dict[tuple[str, str], Shown], dict[tuple[str, str], str]]:
@@ -116,6 +129,7 @@ def _rows(
     places: dict[tuple[str, str], str] = {}
     left_out: list[str] = []
     first: dict[bool, str] = {}
+    first_of: dict[str, str] = {}
     for number, row in enumerate(source.rows()):
         first.setdefault(maker.says_split(row), row.place)
         made = tried(_row, maker, row, number, shown)
@@ -125,6 +139,7 @@ def _rows(
             left_out.append(row.place)
             continue
         split, example, images = made
+        first_of.setdefault(split, row.place)
         splits[split].append(example)
         shown[split, example.id] = images
         if example.reference is not None:
@@ -141,6 +156,7 @@ def _rows(
             f"({first[True]}). Take its file away, or say which are meant: data={{train: ..., "
             f"validation: ...}}"
         )
+    refuse_alike(first_of)
     if not splits:
         raise ValueError("not one row is left to make an example of")
     return splits, shown, places

@@ -53,6 +53,23 @@ def hold_out(
     return f" (split off by a hash: {percent:g} % of the {by})"
 
 
+def refuse_alike(first: Mapping[str, str]) -> None:
+    """Raises ValueError if two splits are one by their names, of which one would not be used.
+
+    Args:
+        first: by split the place of its first row.
+    """
+    known: dict[str, str] = {}
+    for split in first:
+        name = split.strip().lower()
+        other = known.setdefault(TRAIN[0] if name in TRAIN else name, split)
+        if other != split:
+            raise ValueError(
+                f"{first[split]}: its split is {split!r}, and {first[other]} is of {other!r}, and "
+                f"one of the two alone would be used: write them alike, or give one another name"
+            )
+
+
 def _key(images: Shown) -> str:
     if isinstance(images, str):
         return images

@@ -47,6 +47,7 @@ class Wishes:
 
     Attributes:
         columns: the data's name of a column for each role.
+        edges: the four columns that a box is in, where a row is one; none where it has a list.
         prefix: template of the request over all columns, "answer en {question}".
         suffix: likewise of the answer.
         images: the folder that the names of images are relative to.
@@ -58,6 +59,7 @@ class Wishes:
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
+    edges: Sequence[str] = ()
     prefix: str | None = None
     suffix: str | None = None
     images: Path | None = None
@@ -105,7 +107,7 @@ class Maker:
         values = row.values
         folder = self.wishes.images or row.folder
         (role,) = (role for role in roles.SHOWN if role in self.names)
-        cell = self._get(values, role)
+        cell = self._shown_in(values, role)
         images = read_images(cell, folder, several=role == "images")
         self._require_frames(len(images), row.place)
         split = self._split(row)
@@ -209,6 +211,10 @@ class Maker:
     def _get(self, values: Mapping[str, Any], role: str) -> Any:
         return roles.value(values, self.names[role]) if role in self.names else None
 
+    def _shown_in(self, values: Mapping[str, Any], role: str) -> Any:
+        name = self.names[role]
+        return (roles.image_named if role == roles.IMAGE else roles.value)(values, name)
+
     def says_split(self, row: Row) -> bool:
         """Whether anything does: the user, the name of the file, or a column."""
         return row.split is not None or "split" in self.names
@@ -216,7 +222,7 @@ class Maker:
     def _split(self, row: Row) -> str:
         if row.is_named or "split" not in self.names:
             return row.split or TRAIN[0]
-        return roles.as_text(self._get(row.values, "split"), self.names["split"])
+        return roles.as_text(self._get(row.values, "split"), self.names["split"]).strip()
 
     def _suffixes(self, values: Mapping[str, Any], split: str) -> tuple[str, ...]:
         if self.wishes.suffix is not None:
@@ -242,7 +248,7 @@ class Maker:
         given["box_format"] = self.wishes.box_format or given["box_format"]
         if self.kind == "boxes":
             given["masks"] = None
-        read = partial(read_scene, folder=row.folder, drops_thin=row.drops_thin)
+        read = partial(read_scene, folder=row.folder, drops_thin=row.drops_thin, places=row.objects)
         try:
             scene = read(given, size=lambda: size_of(image), tally=self.tally)
         except ValueError as error:

@@ -79,6 +79,7 @@ def read_scene(
     folder: Path,
     tally: Tally,
     drops_thin: bool,
+    places: Sequence[str] = (),
 ) -> Scene:
     """The objects of a row.
 
@@ -90,6 +91,7 @@ def read_scene(
         tally: counts the boxes that are left out or cut.
         drops_thin: objects whose box is too thin to cover a pixel, or whose mask has none in its
             box, are left out; otherwise they are an error.
+        places: where each object stands, for whoever has to mend it; none if all are in the row.
 
     Raises:
         ValueError: they do not fit each other or the image.
@@ -117,7 +119,8 @@ def read_scene(
                 tally.thin += isinstance(error, ThinBoxError)
                 tally.empty += isinstance(error, EmptyMaskError)
                 continue
-            raise ValueError(f"object {number + 1}: {error}") from error
+            where = f" ({places[number]})" if places else ""
+            raise ValueError(f"object {number + 1}{where}: {error}") from error
         things.append(Thing(box, label, mask, is_crowd))
     return Scene(height, width, tuple(things))
 

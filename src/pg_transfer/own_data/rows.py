@@ -31,6 +31,7 @@ class Row(NamedTuple):
         values: by column. An image is the name of a file, or an `Image` that reads itself.
         is_named: the user says that it is of that split, whatever else would.
         drops_thin: its format is known to have boxes without an area, which are left out.
+        objects: where each of its objects stands, if not all in one place.
     """
 
     place: str
@@ -39,6 +40,7 @@ class Row(NamedTuple):
     values: Mapping[str, Any]
     is_named: bool = False
     drops_thin: bool = False
+    objects: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

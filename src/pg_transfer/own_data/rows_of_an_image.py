@@ -33,8 +33,8 @@ def require_all_objects(
                     f"{places[split, one.id]}: this image has a row already "
                     f"({places[split, other.id]}), which asks {one.prefix!r:.80}, too, and has "
                     f"other objects. An image has one row with all of its objects, "
-                    f"boxes=[[...], [...]] and labels=[..., ...]; docs/own_data.md shows how to "
-                    f"make it from a row for each box"
+                    f"boxes=[[...], [...]] and labels=[..., ...]; or one for each, if the numbers "
+                    f"of its box are in four columns: 'columns={{boxes: [xmin, ymin, xmax, ymax]}}'"
                 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Mapping, Sequence
 
 PLAIN = re.compile(r"[A-Za-z_][\w.]*", re.ASCII)
 """Names that Hydra reads without quotes."""
@@ -18,8 +19,23 @@ def typed_template(setting: str, template: str) -> str:
 
 def typed_column(role: str, name: str) -> str:
     """The setting that gives a column its role: 'columns={image: filename}'."""
+    return typed_columns({role: name})
+
+
+def typed_columns(columns: Mapping[str, str | Sequence[str]]) -> str:
+    """The setting that gives columns their roles: 'columns={image: file, boxes: [x, y, w, h]}'."""
+    given = [
+        f"{role}: {_name(names)}"
+        if isinstance(names, str)
+        else f"{role}: [{', '.join(map(_name, names))}]"
+        for role, names in columns.items()
+    ]
+    return shlex.quote(f"columns={{{', '.join(given)}}}")
+
+
+def _name(name: str) -> str:
     is_plain = PLAIN.fullmatch(name) and name.lower() not in WORDS
-    return shlex.quote(f"columns={{{role}: {name if is_plain else _quoted(name)}}}")
+    return name if is_plain else _quoted(name)
 
 
 def _quoted(text: str) -> str:

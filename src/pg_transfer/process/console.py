@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import functools
 import logging
 import os
 import re
+import select
 import shlex
 import signal
 import sys
@@ -35,8 +37,39 @@ from pg_transfer.process.stopping import WARNING, Stopped, queue_again
 
 T = TypeVar("T")
 
+PIPE_CLOSED = 128 + signal.SIGPIPE
+"""How a program ends whose reader has gone: by `| head`, which has seen enough."""
+
+
+class Terminal(Console):
+    """Rich's, but for how it ends when nobody reads it any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Ends the program in silence."""
+        reader_is_gone()
+        sys.exit(PIPE_CLOSED)
+
+
+def reader_is_gone() -> bool:
+    """Whether nobody reads what is printed any more; what is left of it is then thrown away.
+
+    Python itself would tell of it, with a traceback, as late as at its end.
+    """
+    try:
+        poll, pipe = select.poll(), sys.stdout.fileno()
+        poll.register(pipe, select.POLLERR)
+        if not any(seen & select.POLLERR for _, seen in poll.poll(0)):
+            return False
+        os.dup2(os.open(os.devnull, os.O_WRONLY), pipe)
+    except (AttributeError, ValueError, OSError):  # no file at all, or closed, or no such system
+        return False
+    return True
+
+
+atexit.register(reader_is_gone)  # help and lists are printed in many places, and end the program
+
 # Of several processes one speaks. What is printed holds file names and words of others: no markup.
-CONSOLE = Console(quiet=rank() != 0, markup=False)
+CONSOLE = Terminal(quiet=rank() != 0, markup=False)
 
 # What a user can mend by another file, setting or download. Everything else is a bug and keeps its
 # traceback.
@@ -102,6 +135,8 @@ def reports_errors(main: Callable[..., T]) -> Callable[..., T]:
                 print("\nstopped by SIGINT", file=sys.stderr)
             sys.exit(128 + signal.SIGINT)
         except Exception as error:
+            if isinstance(error, BrokenPipeError) and reader_is_gone():
+                sys.exit(PIPE_CLOSED)
             message = user_message(error)
             is_in_sweep = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
             if message is None or is_in_sweep or os.environ.get("PG_TRACEBACK"):

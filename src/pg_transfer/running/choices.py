@@ -7,6 +7,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+_SEVERAL = re.compile(r"logger=\[(?P<names>[\w-]+(?:\s*,\s*[\w-]+)+)\]")
+
+OF_TRAINING = ("task", "model", "data", "resolution", "tuning", "experiment")
+"""Settings that say what evaluate.py reads from a run's folder."""
+
+WITHOUT = (
+    "Weights without a run, as they were released or exported, are scored by python train.py "
+    "task=... model.weights=... score_only=true"
+)
+
 _CHOICE = re.compile(r"(?P<group>\w+)=(?P<option>[\w-]*)")
 
 
@@ -47,6 +57,38 @@ def explain_choices(conf: Path, arguments: Sequence[str]) -> None:
                 file=sys.stderr,
             )
             sys.exit(1)
+
+
+def each_tracker(settings: Sequence[str]) -> list[str]:
+    """The settings, in which `logger=[wandb,tensorboard]` has each in a table of its own.
+
+    Of a list Hydra would put all in one table, in which the last stands for all. That it has
+    `logger.wandb.mode` and so on is said in Hydra's own words: +logger@logger.wandb=wandb.
+    """
+    found: list[str] = []
+    for setting in settings:
+        match = _SEVERAL.fullmatch(setting)
+        names = re.split(r"\s*,\s*", match["names"]) if match else []
+        found += [f"+logger@logger.{name}={name}" for name in names] if match else [setting]
+    return found
+
+
+def refuse_settings_of_training(arguments: Sequence[str]) -> None:
+    """Raises ValueError where an evaluation is told what a run of training has settled.
+
+    Args:
+        arguments: of evaluate.py's command line.
+    """
+    names = [argument.partition("=")[0].lstrip("+") for argument in arguments]
+    odd = [name for name in names if name in OF_TRAINING or name.startswith("model.")]
+    if not odd:
+        return
+    if {"run", "checkpoint"} & set(names):
+        raise ValueError(
+            f"{odd[0]}= is settled by the run that is scored: leave it out. Other data of the kind "
+            f"are given by root=..., and other splits of it by split=..."
+        )
+    raise ValueError(f"{odd[0]}= is train.py's: a run is scored by evaluate.py run=... {WITHOUT}")
 
 
 def _first_comment(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -18,11 +18,12 @@ from pg_transfer.reporting.page import Side
 from pg_transfer.reporting.record import Record, write_record
 from pg_transfer.reporting.report import NOTHING, Report, build_report, cells
 from pg_transfer.running.assemble import Run, assemble
+from pg_transfer.running.choices import WITHOUT
 from pg_transfer.running.devices import found, scoring_trainer
 from pg_transfer.running.judging import asked_otherwise, learnt_by_heart
 from pg_transfer.running.mixing import move_data, move_images
 from pg_transfer.running.parts import build_task
-from pg_transfer.running.trainer_settings import refuse_odd_settings
+from pg_transfer.running.trainer_settings import SETTLED, refuse_odd_settings
 from pg_transfer.sources.run_settings import read_run_settings, require_parts
 from pg_transfer.task import Scores
 from pg_transfer.training.weights import BEST, CHECKPOINTS, SUFFIXES
@@ -49,10 +50,12 @@ def score(config: DictConfig, requests: Requests) -> None:
     if config.checkpoint not in CHECKPOINTS and checkpoint.suffix not in SUFFIXES:
         raise ValueError(
             f"checkpoint={checkpoint} is none of {', '.join(CHECKPOINTS)}, and no path of a file "
-            f"that ends in {' or '.join(SUFFIXES)}"
+            f"that ends in {' or '.join(SUFFIXES)}. {WITHOUT}"
         )
     if config.run is None and checkpoint.suffix not in SUFFIXES:
-        raise ValueError("give run=, the folder of a train.py run, or checkpoint=, a file in one")
+        raise ValueError(
+            f"give run=, the folder of a train.py run, or checkpoint=, a file in one. {WITHOUT}"
+        )
     folder = Path(config.run) if config.run is not None else checkpoint.parent.parent
     settings = read_run_settings(folder)
     require_parts(folder, settings)
@@ -93,8 +96,11 @@ def place_on_devices(settings: DictConfig, asked: DictConfig) -> None:
     if not isinstance(settings.get("trainer"), DictConfig):
         return  # which is told where all settings are looked at
     refuse_odd_settings(asked)
-    learnt_on, wanted = (OmegaConf.to_container(one) for one in (settings.trainer, asked))
-    trainer, notes = scoring_trainer(learnt_on, wanted, found())  # type: ignore[arg-type]
+    wanted = cast(dict[str, Any], OmegaConf.to_container(asked))
+    learnt_on = cast(dict[str, Any], OmegaConf.to_container(settings.trainer))
+    # Runs of earlier versions may have some, and a split is scored whole all the same.
+    kept = {name: value for name, value in learnt_on.items() if name not in SETTLED}
+    trainer, notes = scoring_trainer(kept, wanted, found())
     with open_dict(settings):
         settings.trainer = trainer
     for note in notes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from contextlib import suppress
@@ -15,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from pg_transfer.process.console import say
 from pg_transfer.process.processes import started_from_outside
 from pg_transfer.project import typed
+from pg_transfer.running.trainer_settings import SETTLED
 from pg_transfer.sources.run_settings import CONFIG, parse_settings
 
 # Settings under which a run computes the same, but for rounding, what dropout draws, and what
@@ -28,7 +30,7 @@ WHERE = (
 # Settings that change none of a run's numbers.
 FREE = (
     "run", "logger", "image_cache", "checkpoint_minutes", "pictured", "page", "samples",
-    "trainer.log_every_n_steps", "images_of_an_example",
+    "trainer.log_every_n_steps", "images_of_an_example", "score_only",
 )  # fmt: skip
 
 CLOCK = "${now:"
@@ -66,6 +68,7 @@ def require_same_run(folder: Path, config: DictConfig) -> None:
     """Raises ValueError if `folder` holds a run with settings that would make it another one."""
     if not (folder / CONFIG).is_file():
         return
+    _refuse_settled(folder / CONFIG)
     old, new = (
         dict(flattened(OmegaConf.to_container(settings)))
         for settings in (parse_settings(folder / CONFIG), config)
@@ -92,6 +95,21 @@ def require_same_run(folder: Path, config: DictConfig) -> None:
             f"run={folder} holds another run; repeat its settings to go on with it, or choose "
             f"another folder. Different are: {'; '.join(changed)}"
         )
+
+
+def _refuse_settled(file: Path) -> None:
+    """Raises ValueError if the run was begun with a setting that is refused by now."""
+    trainer = parse_settings(file).get("trainer") or {}
+    for name, instead in SETTLED.items():
+        if (value := trainer.get(name)) is not None:
+            pattern = re.compile(rf"^  {name}:", re.MULTILINE)
+            found = pattern.search(text := file.read_text(encoding="utf-8"))
+            line = f", line {text.count(chr(10), 0, found.start()) + 1}" if found else ""
+            raise ValueError(
+                f"{file}{line}: this run was begun with trainer.{name}={value}, which is for the "
+                f"run to settle by now ({instead}). To go on with it, delete that line, and leave "
+                f"the setting out of the command"
+            )
 
 
 def flattened(settings: object, path: str = "") -> list[tuple[str, object]]:

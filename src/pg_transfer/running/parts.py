@@ -188,15 +188,28 @@ def refuse_sharded_bits(trainer: Trainer, tuning: Tuning) -> None:
         raise ValueError(WHOLE_BITS)
 
 
-def build_tracker(config: DictConfig, folder: Path) -> Guard | None:
-    """What follows the run besides its folder; None if nothing does."""
-    if not config.get("logger"):
-        return None
-    built = instantiate(config.logger, _convert_="all")
+def build_trackers(config: DictConfig, folder: Path) -> list[Guard]:
+    """What follows the run besides its folder: each on its own, so that none fails with another.
+
+    Raises:
+        ValueError: one is set up wrongly, or is told inside another.
+    """
+    chosen = config.get("logger") or {}
+    tables = {"logger": chosen} if "_target_" in chosen else dict(chosen)
+    for name, table in tables.items():
+        if not isinstance(table, DictConfig):
+            raise ValueError(f"logger.{name}={table}: there is no tracker that it is a setting of")
+        for inside, value in table.items_ex(resolve=False):
+            if isinstance(value, DictConfig) and "_target_" in value:
+                raise ValueError(
+                    f"logger.{inside} is a tracker among the settings of another one: choose both "
+                    f"at once, 'logger=[wandb,tensorboard]'"
+                )
     settings = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     task = config.get("task_name") or config.task._target_.rpartition(".")[2]
     told = Told(folder, f"{task}-{config.resolution} {folder.name}", settings, code_version())
-    return Guard(built if isinstance(built, Tracker) else Plain(built), told, say=say)
+    built = [instantiate(table, _convert_="all") for table in tables.values()]
+    return [Guard(one if isinstance(one, Tracker) else Plain(one), told, say=say) for one in built]
 
 
 def read_tokenizer(config: DictConfig) -> Tokenizer:

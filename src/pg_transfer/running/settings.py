@@ -105,7 +105,14 @@ MOST_SEED = 2**63 - 1
 """What torch's generators take."""
 
 TABLES = ("recipe", "splits", "model", "trainer", "task")
-SWITCHES = ("preview", "score_before", "model.resample", "antialias.train", "antialias.evaluate")
+SWITCHES = (
+    "preview",
+    "score_before",
+    "score_only",
+    "model.resample",
+    "antialias.train",
+    "antialias.evaluate",
+)
 PLACES = {"image_cache": (str,), "model.weights": (str, DictConfig), "model.mask_codec": (str,),
           "model.tokenizer": (str, DictConfig)}  # fmt: skip
 """What names a file or folder, and what else may stand for it."""

@@ -86,6 +86,11 @@ def train_and_score(config: DictConfig, folder: Path, requests: Requests) -> flo
         preview(resolved, folder)
         return None
     require_same_run(folder, resolved)
+    if resolved.score_only and last.exists():
+        raise ValueError(
+            f"run={folder} holds weights that were trained: evaluate.py run={folder} scores them, "
+            f"and score_only=true those that a run starts from, in a folder of its own"
+        )
     run = assemble(resolved, folder, requests=requests)
     if run.task.request is not None:
         resolved.prompt = run.task.request  # the data chose it, and nobody else can tell it later
@@ -97,6 +102,9 @@ def train_and_score(config: DictConfig, folder: Path, requests: Requests) -> flo
     CONSOLE.print(score_table("what learns", tuning_table(run.module.model, run.module.parts)))
 
     with shortage_explained(resolved, lambda: images_of(resolved)):
+        if resolved.score_only:
+            score_start(run, resolved)
+            return None
         learn_and_score(run, resolved, last)
     scores = read_scores(folder)  # of this process none, where it only scored a finished run
     return scores[-1].score if scores else None
@@ -123,15 +131,15 @@ def learn_and_score(run: Run, config: DictConfig, last: Path) -> None:
         say(f"{goes_on}: {shlex.join(resume_command(folder))}")
         raise
     report_run(run, config, after, name="report", before=before)
-    if run.watchers.tracker is not None:
-        end_tracking(run, run.watchers.tracker)
+    for tracker in run.watchers.trackers:
+        end_tracking(run, tracker)
     if large := run.watchers.trouble.report():
         say(f"gradients: {large}")
     show_end(
         folder, updates=run.trainer.global_step, reason=why_it_ended_early(run),
         best=run.best, best_step=run.watchers.keeper.best_step,
         measured=run.watchers.speed.report(),
-        tracker="" if run.watchers.tracker is None else run.watchers.tracker.where,
+        trackers=[one.where for one in run.watchers.trackers if one.where],
         example=run.data.examples(run.report[0])[0],
         form=exported_form(config),
     )  # fmt: skip
@@ -177,6 +185,13 @@ def settle_sizes(config: DictConfig, folder: Path) -> None:
         )
     for table, name in left:
         table[name] = found[name]
+
+
+def score_start(run: Run, config: DictConfig) -> None:
+    """The report on the weights to start from, which are all there is."""
+    report_run(run, config, {split: run.score(split) for split in run.report}, name="report")
+    for tracker in run.watchers.trackers:
+        tracker.finish()
 
 
 def score_before(run: Run, *, is_done: bool) -> dict[str, Scores]:

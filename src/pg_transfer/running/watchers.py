@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from pg_transfer.display.progress import Progress
 from pg_transfer.display.samples import ShowSamples
 from pg_transfer.process.stopping import Requests
-from pg_transfer.running.parts import build_tracker
+from pg_transfer.running.parts import build_trackers
 from pg_transfer.text.tokenizer import Tokenizer
 from pg_transfer.tracking.follow import Follow
 from pg_transfer.tracking.guard import Guard
@@ -39,7 +39,7 @@ class Watchers:
         scorer: keeps answers and scores.
         keeper: knows the best score.
         stopper: ends the training early, if it may.
-        tracker: where the run is followed besides its folder, if it is.
+        trackers: where the run is followed besides its folder.
         called: all of them, in the order in which Lightning calls them.
         loggers: of a run that learns.
     """
@@ -51,7 +51,7 @@ class Watchers:
     speed: Speedometer
     keeper: KeepCheckpoints
     stopper: StopEarly | None
-    tracker: Guard | None
+    trackers: list[Guard]
     called: list[Callback]
     loggers: list[Logger]
 
@@ -99,17 +99,16 @@ def build_watchers(
     if requests is not None:
         called.append(StopWhenAsked(requests, keeper))
     loggers: list[Logger] = []
-    tracker = None
+    trackers: list[Guard] = []
     if learns:
         called.append(RequireAlike(config.micro_batch, config.model.rematerialise))
         log = MetricsLog(folder, goes_on=(folder / "checkpoints" / LAST).exists())
         loggers.append(log)
         called.append(KeepLog(log))
-        tracker = build_tracker(config, folder)
-        if tracker is not None:
-            loggers.append(tracker)
-            called.append(Follow(tracker, scorer, log))
+        trackers = build_trackers(config, folder)
+        loggers += trackers
+        called += [Follow(tracker, scorer, log) for tracker in trackers]
     called.append(EndTogether())
     return Watchers(
-        scorer, cuts, left_out, trouble, speed, keeper, stopper, tracker, called, loggers
+        scorer, cuts, left_out, trouble, speed, keeper, stopper, trackers, called, loggers
     )
