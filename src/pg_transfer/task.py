@@ -282,7 +282,8 @@ class Task(ABC):
         """The verdict on the answers to a split; of one without ground truth a count alone.
 
         It is asked for again and again while a run trains, and its first metric says which
-        weights are the best.
+        weights and which trials of a sweep are the best: the more of it, the better. An error
+        comes first as what is right (100 less a percentage) or below zero.
         """
 
     def score_in_full(self, answers: Sequence[Answer]) -> Scores:
