@@ -72,6 +72,14 @@ class Example:
     suffixes: tuple[str, ...] = ()
     reference: Any = None
 
+    def __post_init__(self) -> None:
+        """Raises TypeError at one text as `suffixes`, whose letters would be the answers."""
+        if isinstance(self.suffixes, str):
+            raise TypeError(
+                f"example {self.id!r}: its suffixes are the text {self.suffixes!r}, and not "
+                f"several of them; of one write (text,)"
+            )
+
     @property
     def images(self) -> tuple[OneImage, ...]:
         """The image, or all of them; the file of a video, which is no image itself."""
