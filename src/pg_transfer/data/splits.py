@@ -165,7 +165,7 @@ def remarks_on(splits: Splits, reported: Sequence[str], *, train: str) -> list[s
     trained, unknown = set(), None
     try:
         trained = {image for example in splits.examples(train) for image in example.images}
-        counted = [train, *reported]
+        counted = list(dict.fromkeys([train, *reported]))
     except FileNotFoundError as error:
         unknown = f"it is not known which of these images were trained on: {_in_one_line(error)}"
     for split in counted:
