@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from pg_transfer.data.refer import Ref, read_refs, read_regions
 from pg_transfer.data.release import find_images
+from pg_transfer.data.splits import slice_of
 from pg_transfer.segmentation.masks import MaskCodec
 from pg_transfer.segmentation.referring import ReferringTask, Region
 from pg_transfer.task import Answer, Draw, Example, Outline, Target
@@ -91,12 +92,15 @@ class RefCOCO(ReferringTask):
         self._regions: dict[str, dict[int, Region]] = {}
 
     def examples(self, split: str) -> Sequence[Example]:
-        """The examples of `split`: per image for `train`, else per image, object and sentence.
+        """The examples of `split` or a slice of it: per image for `train`, else per sentence.
 
         Raises:
             FileNotFoundError: an image is missing.
             ValueError: no such split, or a record that cannot be right.
         """
+        return slice_of(split, self._read)
+
+    def _read(self, split: str) -> Sequence[Example]:
         known = ("train", *self.splits, *(f"{name}/train" for name in HELD_OUT))
         if split not in known:
             raise ValueError(f"RefCOCO has no split {split!r}; there are {', '.join(known)}")

@@ -15,6 +15,7 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageDraw
 
+from pg_transfer.data.splits import select
 from pg_transfer.segmentation.referring import ReferringTask, Region
 from pg_transfer.segmentation.scenes import Box
 from pg_transfer.task import Example
@@ -127,6 +128,9 @@ class Shapes(ReferringTask):
         Raises:
             ValueError: no such split; the message names those there are.
         """
+        return select(split, self._read)
+
+    def _read(self, split: str) -> Sequence[Example]:
         if split not in SPLITS:
             raise ValueError(f"shapes has no split {split!r}; it has {', '.join(SPLITS)}")
         chance = Random(f"shapes {split}")

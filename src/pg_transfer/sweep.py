@@ -189,6 +189,11 @@ def read_asked(folder: Path, options: Namespace) -> Asked:
     typed = vars(options)
     path = folder / SEARCH
     if not path.is_file():
+        if options.to and not options.settings:
+            raise ValueError(
+                f"--to {folder}: no sweep lies there to go on with; look at its spelling, or begin "
+                f"one there with settings, such as recipe.lr=1e-5,3e-5"
+            )
         has_trials = options.trials is not None
         chosen = {
             "method": options.method or ("tpe" if has_trials else "grid"),

@@ -72,6 +72,14 @@ class Example:
     suffixes: tuple[str, ...] = ()
     reference: Any = None
 
+    def __post_init__(self) -> None:
+        """Raises TypeError at one text as `suffixes`, whose letters would be the answers."""
+        if isinstance(self.suffixes, str):
+            raise TypeError(
+                f"example {self.id!r}: its suffixes are the text {self.suffixes!r}, and not "
+                f"several of them; of one write (text,)"
+            )
+
     @property
     def images(self) -> tuple[OneImage, ...]:
         """The image, or all of them; the file of a video, which is no image itself."""
@@ -282,7 +290,8 @@ class Task(ABC):
         """The verdict on the answers to a split; of one without ground truth a count alone.
 
         It is asked for again and again while a run trains, and its first metric says which
-        weights are the best.
+        weights and which trials of a sweep are the best: the more of it, the better. An error
+        comes first as what is right (100 less a percentage) or below zero.
         """
 
     def score_in_full(self, answers: Sequence[Answer]) -> Scores:

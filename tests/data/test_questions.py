@@ -63,6 +63,15 @@ def test_questions_become_examples() -> None:
         task.examples("test")
 
 
+def test_one_text_is_not_taken_for_several_answers() -> None:
+    class Typed(Asked):
+        def questions(self, split: str) -> Iterator[Question]:
+            return (one._replace(suffixes="two") for one in super().questions(split))  # type: ignore
+
+    with pytest.raises(ValueError, match=r"Asked, question '3': its suffixes are the text 'two'"):
+        Typed().examples("train")
+
+
 def test_a_split_is_read_once_for_all_its_sums_and_slices() -> None:
     read_splits: list[str] = []
 

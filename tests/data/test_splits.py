@@ -155,6 +155,14 @@ def test_remarks_say_what_scores_are_not() -> None:
     ]
 
 
+def test_a_split_that_is_learnt_from_and_scored_is_counted_once() -> None:
+    assert remarks_on(Splits(Pictures()), ["val"], train="val") == [
+        "the pictures are made up",
+        "val has 1 examples, and in the paper 3",
+        "val is not held out: 1 of its 1 examples are of images that are trained on",
+    ]
+
+
 def test_scores_can_be_had_without_the_training_files_and_that_is_said() -> None:
     task = Pictures()
     assert remarks_on(Splits(task), ["test"], train="extra") == [

@@ -224,6 +224,14 @@ PROGRAMS = [
         program="-m pg_transfer.sweep",
     ),
     Fault(
+        "a sweep to go on with that is not there",
+        nothing,
+        ("--to", "sweeep", "--retry"),
+        "--to sweeep: no sweep lies there to go on with; look at its spelling, or begin one there "
+        "with settings, such as recipe.lr=1e-5,3e-5",
+        program="-m pg_transfer.sweep",
+    ),
+    Fault(
         "a sweep whose notes are damaged",
         file("sweep/search.json", b'{"settings": 3}'),
         ("--to", "sweep"),

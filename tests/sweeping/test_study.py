@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pg_transfer.reporting.scores_file import Score
 from pg_transfer.sweeping.processes import Stopped, run_trials
+from pg_transfer.sweeping.results import Results, Row
 from pg_transfer.sweeping.search import Numbers, Options, Search
 from pg_transfer.sweeping.study import Plan, Study
-from pg_transfer.sweeping.summary import short_names, show_summary, write_summary
+from pg_transfer.sweeping.summary import short_names, show_summary, verdict, write_summary
 from pg_transfer.sweeping.trials import Trial, read_trials
 from tests.sweeping.pretended import command, rates, states, study
 
@@ -167,6 +169,21 @@ def test_the_table_on_the_terminal_is_for_people(
     show_summary(write_summary(tmp_path))
     assert "trial 0 failed: no such colour\n" in capsys.readouterr().out
     assert "<th>why</th>" in (tmp_path / "sweep.html").read_text()
+
+
+def test_trials_that_are_as_good_as_the_best_are_told(tmp_path: Path) -> None:
+    scores = [9.0, 12.0, 12.0, 12.0]
+    rows = []
+    for number, score in enumerate(scores):
+        state = "pruned" if number == 3 else "finished"
+        trial = Trial(number, tmp_path / str(number), {}, state)
+        last = Score(step=4, steps=4, split="val", metric="mIoU", score=score)
+        rows.append(Row(trial, {"seed": str(number)}, [last]))
+    assert verdict(Results(tmp_path, rows, {}))[:2] == [
+        "best of val/mIoU: trial 1 with 12.00 (seed=1)",
+        "as good: trial 2; the first of the best is named",
+    ]
+    assert len(verdict(Results(tmp_path, rows[:2], {}))) == 2
 
 
 def test_names_are_shortened_where_they_stay_apart() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pg_transfer.data.splits import Splits
 from pg_transfer.task import Answer, Draw, pieces_of
 from tasks.refcoco import RefCOCO
 
@@ -343,6 +344,14 @@ def test_unknown_splits_list_the_known_ones(task, split):
         ValueError, match=f"no split '{split}'.*train, refcoco/val, .*refcocog/test"
     ):
         task.examples(split)
+
+
+def test_a_split_may_be_a_slice_though_a_plus_is_in_its_name(task):
+    whole = {example.id for example in task.examples("refcoco+/val")}
+    first, rest = task.examples("refcoco+/val[:1]"), task.examples("refcoco+/val[1:]")
+    assert len(first) == 1 and {example.id for example in (*first, *rest)} == whole
+    with pytest.raises(ValueError, match=r"'train\[:1\]' cannot be scored: RefCOCO's examples"):
+        Splits(task).scored("train[:1]")
 
 
 def test_an_empty_split_is_an_error(root):

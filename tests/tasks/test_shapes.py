@@ -84,3 +84,8 @@ def test_splits_differ_and_are_named(task) -> None:
 def test_examples_travel_to_loading_processes(task) -> None:
     example = pickle.loads(pickle.dumps(task.examples("val")[0]))
     assert example.image().dtype == np.uint8
+
+
+def test_a_split_may_be_made_of_slices(task) -> None:
+    some = task.examples("val[:5]+test[:3]")
+    assert [example.id.split("-")[0] for example in some] == ["val"] * 5 + ["test"] * 3

@@ -72,7 +72,8 @@ def in_tensorboard(folder: Path) -> tuple[Sent, list[int]]:
     events = EventAccumulator(str(folder / "tensorboard"))
     events.Reload()
     numbers = {name: [(one.step, one.value) for one in events.Scalars(name)] for name in COLUMNS}
-    return numbers, [one.step for one in events.Tensors("predictions/val/text_summary")]
+    # Lightning numbers updates from 0.
+    return numbers, [one.step + 1 for one in events.Tensors("predictions/val/text_summary")]
 
 
 def in_wandb(folder: Path) -> tuple[Sent, list[int]]:

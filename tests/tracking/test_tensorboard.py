@@ -35,7 +35,8 @@ def test_numbers_pictures_and_answers(train: Callable[..., Run], tmp_path: Path)
         assert sent == [(step, pytest.approx(value)) for step, value in written], column
 
     pictures = events.Images("predictions/val")
-    assert [event.step for event in pictures][-1] == 4
+    scored = [event.step for event in events.Scalars("val/mIoU")]
+    assert [event.step for event in pictures] == scored == [1, 3]  # one place on the axis for both
     with (
         Image.open(io.BytesIO(pictures[-1].encoded_image_string)) as sent,
         Image.open(tmp_path / "pictures" / "val-step000004.png") as drawn,

@@ -191,6 +191,7 @@ def test_boxes_and_masks_lie_where_they_should(tmp_path: Path) -> None:
             Scores({"iou": 0.0}, graded),
             split="train[:1]",
             step=5,
+            row=4,
             most=9,
             picture=None,
         )

@@ -95,6 +95,11 @@ class QuestionTask(Task):
         suffixes: Lists[str] = Lists()
         references: Repeated[Hashable] = Repeated()
         for question in self.questions(name):
+            if isinstance(question.suffixes, str):  # whose letters would be the answers
+                raise ValueError(
+                    f"{self.title}, question {question.id!r}: its suffixes are the text "
+                    f"{question.suffixes!r}, and not several of them; of one write (text,)"
+                )
             ids.append(question.id)
             images.append(question.image)
             prefixes.append(question.prefix)

@@ -33,11 +33,12 @@ def select(expression: str, read: Callable[[str], Sequence[Example]]) -> Sequenc
     Raises:
         ValueError: not such an expression, or what `read` raises at an unknown name.
     """
-    parts = [_part(part.strip(), read) for part in expression.split("+")]
+    parts = [slice_of(part.strip(), read) for part in expression.split("+")]
     return parts[0] if len(parts) == 1 else Joined(parts)
 
 
-def _part(part: str, read: Callable[[str], Sequence[Example]]) -> Sequence[Example]:
+def slice_of(part: str, read: Callable[[str], Sequence[Example]]) -> Sequence[Example]:
+    """As `select`, of one split: for a task whose splits have a "+" in their names."""
     match = _PART.fullmatch(part)
     if match is None:
         raise ValueError(
@@ -102,8 +103,9 @@ class Splits:
             FileNotFoundError: see `examples`.
             ValueError: likewise; or its answers cannot be scored.
         """
-        if split in self.task.unscored:
-            raise ValueError(f"the split {split!r} cannot be scored: {self.task.unscored[split]}")
+        for whole, why in self.task.unscored.items():
+            if any(is_part(part, of=whole) for part in split.split("+")):
+                raise ValueError(f"the split {split!r} cannot be scored: {why}")
         return self.examples(split)
 
 
@@ -163,7 +165,7 @@ def remarks_on(splits: Splits, reported: Sequence[str], *, train: str) -> list[s
     trained, unknown = set(), None
     try:
         trained = {image for example in splits.examples(train) for image in example.images}
-        counted = [train, *reported]
+        counted = list(dict.fromkeys([train, *reported]))
     except FileNotFoundError as error:
         unknown = f"it is not known which of these images were trained on: {_in_one_line(error)}"
     for split in counted:

@@ -92,7 +92,8 @@ REMEDIES = {
     errno.EACCES: "let this user read and write there, or choose another folder",
     errno.EPERM: "let this user read and write there, or choose another folder",
     errno.EROFS: "choose a folder that can be written to",
-    errno.ENOENT: "look at its spelling, and make the folder that it is to lie in",
+    errno.ENOENT: "look at its spelling: a file that is read has to be there, and of one that is "
+    "written the folder",
     errno.ENOTDIR: "a part of this path is a file, not a folder: choose another one",
     errno.EISDIR: "this is a folder, and a file is wanted",
     errno.EEXIST: "this exists already and is of another kind: choose another one",

@@ -72,6 +72,16 @@ class Results:
                 found[row.group] = row
         return found
 
+    def as_good_as(self, best: Row) -> list[Row]:
+        """The other finished trials of its group that have the very score of the best."""
+        return [
+            row
+            for row in self.rows
+            if row is not best
+            and row.trial.state == "finished"
+            and (row.group, row.score) == (best.group, best.score)
+        ]
+
     def count(self, state: str) -> int:
         """How many trials ended like that."""
         return sum(row.trial.state == state for row in self.rows)

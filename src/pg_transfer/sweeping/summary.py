@@ -111,11 +111,18 @@ def short_names(settings: Sequence[str]) -> dict[str, str]:
 
 def verdict(results: Results) -> list[str]:
     """A line on the best of every group, and one on how many ended how."""
-    lines = [
-        f"best{f' of {group}' if group else ''}: trial {row.trial.number} with "
-        f"{_number(row.score)} ({' '.join(joined_settings(row.varied)) or 'the only one'})"
-        for group, row in results.best.items()
-    ]
+    lines = []
+    for group, row in results.best.items():
+        lines.append(
+            f"best{f' of {group}' if group else ''}: trial {row.trial.number} with "
+            f"{_number(row.score)} ({' '.join(joined_settings(row.varied)) or 'the only one'})"
+        )
+        if others := results.as_good_as(row):
+            lines.append(
+                f"as good: trial{'s' if len(others) > 1 else ''} "
+                f"{', '.join(str(other.trial.number) for other in others)}; the first of the "
+                f"best is named"
+            )
     states = ("finished", "pruned", "failed", "unfinished")
     counts = [f"{results.count(state)} {state}" for state in states if results.count(state)]
     return [*lines, f"trials: {', '.join(counts)}"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 
 from pg_transfer.tracking.guard import Guard
 from pg_transfer.tracking.predictions import choose
@@ -48,6 +49,9 @@ class Follow(Callback):
             return
         split = self.scorer.split
         result = self.scorer.results[split]
+        # Lightning logs the scores of a validation under the update before it, counted from 0, and
+        # those of the run's ends under the number of updates.
+        row = result.step - 1 if trainer.state.fn is TrainerFn.FITTING else result.step
         if not result.answers:
             return
         self.guard.log_predictions(
@@ -57,6 +61,7 @@ class Follow(Callback):
                 result.scores,
                 split=split,
                 step=result.step,
+                row=row,
                 most=self.guard.tracker.predictions,
                 picture=result.record.picture,
             )

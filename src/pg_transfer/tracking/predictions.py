@@ -39,12 +39,14 @@ class Predictions(NamedTuple):
     Attributes:
         split: what was answered.
         step: after which update.
+        row: the step that the scores of the evaluation are logged under.
         rows: the answers.
         picture: a grid of some of them that is drawn already; None if there is none.
     """
 
     split: str
     step: int
+    row: int
     rows: Sequence[Prediction]
     picture: Path | None
 
@@ -66,16 +68,17 @@ def choose(
     *,
     split: str,
     step: int,
+    row: int,
     most: int,
     picture: Path | None,
 ) -> Predictions:
     """At most so many of the answers to a split, with their pictures."""
     chosen = sampled(len(answers), most)
-    names = list(dict.fromkeys(name for row in chosen for name in scores.examples[row]))
-    has_kinds = any(task.kind(answers[row].example) for row in chosen)
+    names = list(dict.fromkeys(name for place in chosen for name in scores.examples[place]))
+    has_kinds = any(task.kind(answers[place].example) for place in chosen)
     rows = []
-    for row in chosen:
-        answer, graded = answers[row], scores.examples[row]
+    for place in chosen:
+        answer, graded = answers[place], scores.examples[place]
         example = answer.example
         cells = {
             "id": example.id,
@@ -92,7 +95,7 @@ def choose(
                 task.outlines(answer),
             )
         )
-    return Predictions(split, step, rows, picture)
+    return Predictions(split, step, row, rows, picture)
 
 
 def _finite(value: float | None) -> float | None:

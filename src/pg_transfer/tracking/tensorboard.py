@@ -56,14 +56,14 @@ class TensorBoard(Tracker):
     def log_predictions(self, predictions: Predictions) -> None:
         """The picture, if there is one, and the answers as a table."""
         assert isinstance(self.logger, TensorBoardLogger)
-        if self.knows(predictions.key, predictions.step):
+        if self.knows(predictions.key, predictions.row):
             return
         writer = self.logger.experiment
         if predictions.picture is not None:
             with Image.open(predictions.picture) as picture:
                 pixels = np.asarray(picture.convert("RGB"))
-            writer.add_image(predictions.key, pixels, predictions.step, dataformats="HWC")
-        writer.add_text(predictions.key, _markdown(predictions), predictions.step)
+            writer.add_image(predictions.key, pixels, predictions.row, dataformats="HWC")
+        writer.add_text(predictions.key, _markdown(predictions), predictions.row)
 
     def log_best(self, best: BestModel) -> None:
         """Nothing: TensorBoard keeps no files, and the run's folder has them."""

@@ -133,8 +133,7 @@ class WeightsAndBiases(Tracker):
         import wandb
 
         assert isinstance(self.logger, WandbLogger)
-        step = max(0, predictions.step - 1)  # Lightning numbers updates from 0
-        if self.knows(predictions.key, step):
+        if self.knows(predictions.key, predictions.row):
             return
         columns = list(predictions.rows[0].cells)
         table = wandb.Table(
@@ -143,7 +142,7 @@ class WeightsAndBiases(Tracker):
         for row in predictions.rows:
             first, *others = row.cells.values()
             table.add_data(first, _image(row), *others, *row.scores.values())
-        self.logger.log_metrics({predictions.key: table}, step)  # type: ignore[dict-item]
+        self.logger.log_metrics({predictions.key: table}, predictions.row)  # type: ignore[dict-item]
 
     def log_best(self, best: BestModel) -> None:
         """An artifact of type `model` with the alias `best`; files are not copied for it."""

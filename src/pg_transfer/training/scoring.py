@@ -30,6 +30,7 @@ from pg_transfer.training.gathering import once, together
 from pg_transfer.training.lessons import Prompts
 from pg_transfer.training.module import TransferModule
 from pg_transfer.training.sharding import is_sharded
+from pg_transfer.training.verdict import verdict_of
 
 
 class Headline(NamedTuple):
@@ -210,13 +211,13 @@ class ScoreTask(Callback):
 
         Raises:
             RuntimeError: not every example was answered.
-            ValueError: no image of the split could be read.
+            ValueError: no image of the split could be read, or the verdict cannot be.
         """
         task = self.data.reader.task
         answers = self._answers(together(self._given))
         in_full = trainer.state.fn != TrainerFn.FITTING or trainer.global_step >= self.data.steps
         score = task.score_in_full if in_full else task.score
-        scores = once(trainer, lambda: score(answers))
+        scores = once(trainer, lambda: verdict_of(score, answers))
         step = self._step(trainer)
         if self._logged.get(self.split) != (verdict := [step, in_full]):
             self._logged[self.split] = verdict
