@@ -77,7 +77,7 @@ ALLOWED = {
     "process.secrecy": "",
     "process.shortage": "",
     "process.slow_reading": "process.console",
-    "process.stopping": "",
+    "process.stopping": "process.processes",
     "process.ties": "process.processes",
     "process.whole_files": "process.replacing",
     "training": (
