@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pg_transfer.process.ties import LOST
+from pg_transfer.process.losses import LOST
 from pg_transfer.running.claim import claimed
 from tests.test_two_processes import SETTINGS, data, started
 

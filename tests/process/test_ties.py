@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pg_transfer.process.ties import LOST
+from pg_transfer.process.losses import LOST
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +27,7 @@ from pg_transfer.process import ties
 from pg_transfer.process.console import reports_errors
 from pg_transfer.process.ties import Place, hold, meet_tied
 
-ties.GRACE, ties.PATIENCE, ties.LINGER = 0.3, 2.0, 2.0
+ties.GRACE, ties.PATIENCE, ties.LINGER = 0.3, 5.0, 10.0
 port, count, before, after = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
 number = int(os.environ["RANK"])
 
@@ -125,7 +125,7 @@ def test_a_process_that_never_comes_is_missed() -> None:
             env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, timeout=20, check=False,
         )  # fmt: skip
         assert done.returncode == 1
-        wanted = f"{missing} of this run did not come to localhost port {port} within 2 seconds"
+        wanted = f"{missing} of this run did not come to localhost port {port} within 5 seconds"
         assert wanted in done.stderr
 
 

@@ -27,12 +27,13 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.table import Table
 
+from pg_transfer.process.losses import LOST, is_loss
 from pg_transfer.process.near_names import meant
 from pg_transfer.process.processes import rank
 from pg_transfer.process.secrecy import without_secrets
 from pg_transfer.process.shortage import is_shortage
 from pg_transfer.process.stopping import WARNING, Stopped, queue_again
-from pg_transfer.process.ties import LOST, OthersLost, has_turn, is_loss
+from pg_transfer.process.ties import has_turn
 
 T = TypeVar("T")
 
@@ -143,8 +144,6 @@ def user_message(error: BaseException) -> str | None:
         told = first.removeprefix("ValueError raised while resolving interpolation: ")
         is_bare = told == first and error.full_key  # OmegaConf's words, without the setting
         return f"{error.full_key}: {told}" if is_bare else told
-    if isinstance(error, OthersLost):
-        return str(error)
     if is_loss(error):
         return LOST
     if is_shortage(error):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import re
 import selectors
 import socket
 import sys
@@ -19,6 +18,7 @@ import time
 from contextlib import suppress
 from typing import NamedTuple
 
+from pg_transfer.process.losses import LOST, OthersLost
 from pg_transfer.process.processes import rank
 
 GRACE = 10.0
@@ -32,23 +32,6 @@ LINGER = 30.0
 
 READY, GO, BYE = b"r", b"g", b"b"
 _PAUSE = 0.1
-
-LOST = "another process of this run has failed, or was killed: look for its error"
-
-# What gloo and NCCL say to a process whose partner is gone.
-_OF_LIBRARIES = re.compile(
-    r"Connection (closed|reset) by peer|remote process exited|NCCL communicator was aborted"
-)
-
-
-class OthersLost(RuntimeError):
-    """Another process of this run has ended."""
-
-
-def is_loss(error: BaseException) -> bool:
-    """Whether it was raised since another process is gone, and says nothing of why."""
-    is_said = isinstance(error, RuntimeError) and _OF_LIBRARIES.search(str(error)) is not None
-    return is_said or isinstance(error, OthersLost)
 
 
 class Place(NamedTuple):
@@ -257,6 +240,8 @@ class Ties:
     def _end(self) -> None:
         if self._is_over:
             return
+        if self._listener is not None:
+            self._all_here.wait(LINGER)
         if self.place.rank == 0:
             print(f"\nerror: {LOST}", file=sys.stderr)
         sys.stderr.flush()

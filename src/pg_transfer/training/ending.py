@@ -11,7 +11,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from pg_transfer.process.ties import is_loss
+from pg_transfer.process.losses import is_loss
 
 GRACE = 10.0
 """Seconds in which processes may end by themselves: one of them has an error, and tells it."""
