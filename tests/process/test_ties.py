@@ -108,9 +108,9 @@ def test_one_that_is_killed_ends_all_after_they_met() -> None:
 
 
 def test_what_is_wrong_with_all_is_told_once() -> None:
-    ended = together(*[("fail:wrong for all", "")] * 4)
+    ended = together(*[("", "fail:wrong for all")] * 4)
     assert [complaints.strip() for *_, complaints in ended] == ["error: wrong for all", "", "", ""]
-    ended = together(("sleep:9", ""), *[("fail:wrong on this node", "")] * 2)
+    ended = together(("", "sleep:9"), *[("", "fail:wrong on this node")] * 2)
     assert [complaints.strip() for *_, complaints in ended] == [
         f"error: {LOST}", "error in process 1: wrong on this node", "",
     ]  # fmt: skip

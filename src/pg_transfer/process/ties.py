@@ -25,7 +25,7 @@ GRACE = 10.0
 """Seconds in which a process that has lost another may find out, and end, by itself."""
 PATIENCE = 300.0
 """Seconds that a process waits for the others to be there at all."""
-TURN = 0.25
+TURN = 0.5
 """Seconds that each process leaves to the one before it to tell what is wrong with both."""
 LINGER = 30.0
 """Seconds for which the first of them, once it has failed, is there for those who come later."""
