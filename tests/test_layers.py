@@ -67,9 +67,9 @@ ALLOWED = {
     "process": "",
     "process.console": (
         "process.losses process.near_names process.processes process.secrecy process.shortage "
-        "process.stopping process.ties"
+        "process.stopping"
     ),
-    "process.launching": "process.processes process.stopping process.ties",
+    "process.launching": "process.processes process.stopping",
     "process.locking": "",
     "process.losses": "",
     "process.near_names": "",
@@ -79,7 +79,6 @@ ALLOWED = {
     "process.shortage": "",
     "process.slow_reading": "process.console",
     "process.stopping": "process.processes",
-    "process.ties": "process.losses process.processes",
     "process.whole_files": "process.replacing",
     "training": (
         "task data.images data.resizing data.splits text model adapters reporting.answers "
@@ -123,9 +122,9 @@ ALLOWED = {
     "running.devices": "process.processes training",
     "running.evaluation": (
         "task project data.splits reporting.answers reporting.page reporting.record "
-        "reporting.report process.console process.launching process.stopping training "
-        "sources.run_settings running.assemble running.devices running.judging running.mixing "
-        "running.parts running.trainer_settings"
+        "reporting.report process.console process.stopping training sources.run_settings "
+        "running.assemble running.devices running.judging running.mixing running.parts "
+        "running.trainer_settings"
     ),
     "running.folder": "project process.console process.processes sources.run_settings",
     "running.judging": "data.splits",
@@ -138,8 +137,8 @@ ALLOWED = {
     "running.task_settings": "task",
     "running.trainer_settings": "",
     "running.transfer": (
-        "task reporting.scores_file process.console process.launching process.replacing "
-        "process.secrecy process.whole_files "
+        "task reporting.scores_file process.console process.replacing process.secrecy "
+        "process.whole_files "
         "process.stopping training planning sources.run_settings display display.preview tracking "
         "running.additions running.assemble running.claim running.evaluation running.folder "
         "running.mixing running.settings running.task_settings"

@@ -1,8 +1,9 @@
-"""Two processes as srun starts them, which nobody watches over: they end together, and say why."""
+"""Two processes as srun starts them: what they compare before they begin, and that they go on."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from pg_transfer.process.losses import LOST
-from pg_transfer.running.claim import claimed
 from tests.test_two_processes import SETTINGS, data, started
 
 __all__ = ["data"]
@@ -35,9 +34,21 @@ def task(rank: int, port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 
 def by_srun(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, *own: list[str], program: str = "train.py"
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *own: list[str],
+    other: Path | None = None,
+    program: str = "train.py",
 ) -> list[tuple[int, str, str]]:
-    """How both have ended and what they said, each with options of its own."""
+    """How both have ended and what they said, each with options of its own.
+
+    Args:
+        folder: where they work.
+        monkeypatch: the test's.
+        own: options of each.
+        other: where the second works, if not there.
+        program: what they do.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -45,36 +56,35 @@ def by_srun(
     for rank in range(2):
         with task(rank, port, monkeypatch):
             settings = SHORT if program == "train.py" else []
-            mine = started(folder, *own[rank], program=program, settings=settings)
+            mine = started(
+                (folder, other or folder)[rank], *own[rank], program=program, settings=settings
+            )
             processes.append(mine)
     said = [one.communicate(timeout=60) for one in processes]  # else they wait for each other
     return [(one.returncode, *words) for one, words in zip(processes, said, strict=True)]
 
 
-def told(ended: list[tuple[int, str, str]]) -> list[list[str]]:
-    """What each has said of its failure, which both have to have met."""
+def complaint(ended: list[tuple[int, str, str]]) -> str:
+    """What both say of what both have met."""
     assert [code for code, *_ in ended] == [1, 1], ended
-    return [[line for line in complaints.splitlines() if line] for *_, complaints in ended]
-
-
-@pytest.mark.slow
-def test_one_that_is_refused_ends_both(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with claimed(data / "a", may_have_another=False):
-        first, second = told(by_srun(data, monkeypatch, ["run=a"], ["run=a"]))
-    assert len(first) == 1 and "a is being trained by process" in first[0] and not second
-    first, second = told(by_srun(data, monkeypatch, ["run=b"], ["run=b", "data=none.jsonl"]))
-    assert first == [f"error: {LOST}"] and len(second) == 1
-    assert second[0].startswith("error in process 1: ") and "none.jsonl" in second[0]
+    first, second = (
+        [line for line in words.splitlines() if "not alike" in line] for *_, words in ended
+    )
+    assert len(first) == len(second) == 1, ended
+    assert first[0].partition(": ")[2] == second[0].partition(": ")[2]
+    return first[0]
 
 
 @pytest.mark.slow
 def test_two_that_are_not_alike_are_told_so(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [json.loads(line) for line in (data / "my.jsonl").read_text().splitlines()]
-    rows[3]["suffix"] = "a circle"
-    (data / "other.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
-    first, second = told(by_srun(data, monkeypatch, ["run=a"], ["run=a", "data=other.jsonl"]))
-    assert len(first) == 1 and "not alike: the split 'train' is 12 examples (" in first[0]
-    assert not second
+    rows = (data / "my.jsonl").read_text().splitlines()
+    node = data / "node"
+    shutil.copytree(data, node)
+    rows[3] = json.dumps(json.loads(rows[3]) | {"suffix": "a circle"})
+    (node / "my.jsonl").write_text("\n".join(rows) + "\n")
+    run = [f"run={data / 'a'}"]
+    said = complaint(by_srun(data, monkeypatch, run, run, other=node))
+    assert "not alike: the split 'train' is 12 examples (" in said
     assert not (data / "a" / "checkpoints").exists()
 
 
@@ -82,9 +92,8 @@ def test_two_that_are_not_alike_are_told_so(data: Path, monkeypatch: pytest.Monk
 def test_both_train_go_on_and_score(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [code for code, *_ in by_srun(data, monkeypatch, *[["run=a"]] * 2)] == [0, 0]
     # On a file system that is not theirs together, or late, the second has nothing to go on from.
-    first, second = told(by_srun(data, monkeypatch, ["run=a"], ["run=b"]))
-    assert "to go on from is last.ckpt for process 0 and none for process 1" in first[0]
-    assert len(first) == 1 and not second
+    said = complaint(by_srun(data, monkeypatch, ["run=a"], ["run=b"]))
+    assert "to go on from is last.ckpt for process 0 and none for process 1" in said
     again, other = by_srun(data, monkeypatch, *[["run=a"]] * 2)
     assert again[0] == other[0] == 0 and "report: " in again[1] and not other[1], again
     score, other = by_srun(data, monkeypatch, *[["run=a"]] * 2, program="evaluate.py")

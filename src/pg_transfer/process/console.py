@@ -33,7 +33,6 @@ from pg_transfer.process.processes import rank
 from pg_transfer.process.secrecy import without_secrets
 from pg_transfer.process.shortage import is_shortage
 from pg_transfer.process.stopping import WARNING, Stopped, queue_again
-from pg_transfer.process.ties import has_turn
 
 T = TypeVar("T")
 
@@ -75,8 +74,6 @@ REMEDIES = {
 # What Hydra says of +group=file for a group that has its place among the defaults already.
 _CHOSEN_TWICE = re.compile(r"Multiple values for (\S+?)\.|(\S+) appears more than once")
 
-_HAD_TURN = "_had_turn"
-
 # What steers a terminal, and halves of letters, which no terminal takes: names of files have them.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -101,8 +98,6 @@ def reports_errors(main: Callable[..., T]) -> Callable[..., T]:
                 print("\nstopped by SIGINT", file=sys.stderr)
             sys.exit(128 + signal.SIGINT)
         except Exception as error:
-            if not is_of_interest(error):
-                sys.exit(1)
             message = user_message(error)
             is_in_sweep = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
             if message is None or is_in_sweep or os.environ.get("PG_TRACEBACK"):
@@ -112,21 +107,6 @@ def reports_errors(main: Callable[..., T]) -> Callable[..., T]:
             sys.exit(1)
 
     return guarded
-
-
-def is_of_interest(error: Exception) -> bool:
-    """Whether this process, of several, is to tell of it; waits for its turn to do so.
-
-    That another was lost the first says; where it is the first, whoever watches over it.
-    """
-    if is_loss(error):
-        return rank() == 0
-    if hasattr(error, _HAD_TURN):  # on its way through Hydra
-        return True
-    if rank():
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which it hears that it has none
-    setattr(error, _HAD_TURN, True)
-    return has_turn()
 
 
 def user_message(error: BaseException) -> str | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -22,11 +20,9 @@ from pg_transfer.process.processes import (
     is_by_srun,
     is_by_torchrun,
     is_in_slurm,
-    rank,
     started_from_outside,
 )
 from pg_transfer.process.stopping import Requests, Stopped
-from pg_transfer.process.ties import Place, hold, meet_tied
 
 
 def starter() -> list[ClusterEnvironment]:
@@ -72,29 +68,8 @@ def require_processes(trainer: Trainer) -> None:
         )
 
 
-@contextmanager
-def tied() -> Iterator[None]:
-    """Around the work of a process: one that `srun` has started hears there how the others end.
-
-    Raises:
-        ValueError: the port at which they meet is taken.
-    """
-    if is_by_torchrun() or not is_by_srun() or "SLURM_NTASKS_PER_NODE" not in os.environ:
-        yield
-        return
-    by_slurm = SLURMEnvironment()
-    named = (os.environ.get(f"SLURM_{one}", "") for one in ("JOB_ID", "STEP_ID", "RESTART_COUNT"))
-    place = Place(
-        by_slurm.main_address, by_slurm.main_port, rank(), started_from_outside(),
-        run=f"pg_transfer {'.'.join(named)}",
-    )  # fmt: skip
-    ties = hold(place)
-    yield
-    ties.part()
-
-
 def hear_while_meeting(trainer: Trainer, requests: Requests) -> None:
-    """Has requests to stop, and the end of others, heard while processes wait for one another.
+    """Has requests to stop heard while processes wait for one another to come.
 
     Torch waits outside Python, where a signal's handler is not called until all have come.
     """
@@ -106,7 +81,6 @@ def hear_while_meeting(trainer: Trainer, requests: Requests) -> None:
             launcher.kill(signal.SIGTERM)
 
     def meet_heard() -> None:
-        meet_tied()
         try:
             with requests.heard_in_a_library(end_others):
                 meet()

@@ -12,11 +12,6 @@ _OF_LIBRARIES = re.compile(
 )
 
 
-class OthersLost(RuntimeError):
-    """Another process of this run has ended."""
-
-
 def is_loss(error: BaseException) -> bool:
     """Whether it was raised since another process is gone, and says nothing of why."""
-    is_said = isinstance(error, RuntimeError) and _OF_LIBRARIES.search(str(error)) is not None
-    return is_said or isinstance(error, OthersLost)
+    return isinstance(error, RuntimeError) and _OF_LIBRARIES.search(str(error)) is not None

@@ -11,7 +11,6 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from pg_transfer.data.splits import Splits, remarks_on
 from pg_transfer.process.console import CONSOLE, end_stopped, say, score_table
-from pg_transfer.process.launching import tied
 from pg_transfer.process.stopping import Requests
 from pg_transfer.project import typed
 from pg_transfer.reporting.answers import file_name, read_answers
@@ -39,7 +38,7 @@ def evaluate(config: DictConfig) -> None:
         ValueError: `answers` without `split`, or `compare` with nothing to compare.
     """
     command = [*typed("evaluate"), *sys.argv[1:]]
-    with Requests(lambda stopped: end_stopped(stopped, command)) as requests, tied():
+    with Requests(lambda stopped: end_stopped(stopped, command)) as requests:
         score(config, requests)
 
 

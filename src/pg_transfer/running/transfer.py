@@ -15,7 +15,6 @@ from pg_transfer.planning.asked import AUTO, settled
 from pg_transfer.planning.room import found_device, gb
 from pg_transfer.planning.shortage import by_part, shortage_explained
 from pg_transfer.process.console import CONSOLE, end_stopped, facts_table, say, score_table
-from pg_transfer.process.launching import tied
 from pg_transfer.process.replacing import settle
 from pg_transfer.process.secrecy import refuse_secrets
 from pg_transfer.process.stopping import Requests
@@ -64,8 +63,7 @@ def transfer(config: DictConfig) -> float | None:
     if config.run in (None, ""):
         raise ValueError("run= has no name of a folder; leave it out, and the run gets one")
     folder = Path(HydraConfig.get().runtime.output_dir)
-    how_to_go_on = lambda stopped: end_stopped(stopped, resume_command(folder))  # noqa: E731
-    with Requests(how_to_go_on) as requests, tied():
+    with Requests(lambda stopped: end_stopped(stopped, resume_command(folder))) as requests:
         try:
             with claimed(folder, may_have_another=is_named_by_clock(config)) as claim:
                 if claim != folder:

@@ -26,7 +26,7 @@ class EndTogether(Callback):
 
     Lightning ends the first process when one that it has started fails. It does not end those when
     the first fails, and libraries that say goodbye to the others at the end may wait for them.
-    torchrun ends all; of those that srun has started each hears of the others' end by its ties.
+    torchrun ends all, and so does srun with `--kill-on-bad-exit`.
     """
 
     def on_exception(
