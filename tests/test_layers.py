@@ -67,22 +67,24 @@ ALLOWED = {
     "checking": "task data.images text segmentation.instances reporting.page",
     "process": "",
     "process.console": (
-        "process.near_names process.processes process.secrecy process.shortage process.stopping"
+        "process.losses process.near_names process.processes process.secrecy process.shortage "
+        "process.stopping"
     ),
     "process.launching": "process.processes process.stopping",
     "process.locking": "",
+    "process.losses": "",
     "process.near_names": "",
     "process.processes": "",
     "process.replacing": "",
     "process.secrecy": "",
     "process.shortage": "",
     "process.slow_reading": "process.console",
-    "process.stopping": "",
+    "process.stopping": "process.processes",
     "process.whole_files": "process.replacing",
     "training": (
         "task data.images data.resizing data.splits text model adapters reporting.answers "
         "reporting.page reporting.record reporting.scores_file process.replacing "
-        "process.shortage process.stopping process.whole_files"
+        "process.losses process.shortage process.stopping process.whole_files"
     ),
     "planning": "model adapters training process.shortage",
     "answering": (

@@ -29,6 +29,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.table import Table
 
+from pg_transfer.process.losses import LOST, is_loss
 from pg_transfer.process.near_names import meant
 from pg_transfer.process.processes import rank
 from pg_transfer.process.secrecy import without_secrets
@@ -104,11 +105,6 @@ REMEDIES = {
     errno.EMFILE: "allow more open files (ulimit -n), or lower workers",
 }
 
-# What gloo and NCCL say to a process whose partner is gone.
-_LOST = re.compile(
-    r"Connection (closed|reset) by peer|remote process exited|NCCL communicator was aborted"
-)
-
 # What Hydra says of +group=file for a group that has its place among the defaults already.
 _CHOSEN_TWICE = re.compile(r"Multiple values for (\S+?)\.|(\S+) appears more than once")
 
@@ -164,8 +160,8 @@ def user_message(error: BaseException) -> str | None:
         told = first.removeprefix("ValueError raised while resolving interpolation: ")
         is_bare = told == first and error.full_key  # OmegaConf's words, without the setting
         return f"{error.full_key}: {told}" if is_bare else told
-    if isinstance(error, RuntimeError) and _LOST.search(str(error)):
-        return "another process of this run has failed, and said why: look for its error"
+    if is_loss(error):
+        return LOST
     if is_shortage(error):
         return (
             "out of memory: take a smaller number where one is large, such as the resolution, the "

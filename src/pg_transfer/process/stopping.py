@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
+from pg_transfer.process.processes import rank
+
 WARNING = signal.SIGUSR1
 """What `#SBATCH --signal=USR1@120` sends: save, stop, and have the job queued again."""
 
@@ -132,7 +134,7 @@ class Requests:
         if is_impatient or not self.waits:
             self.waits = False
             self.obey()
-        elif os.environ.get("LOCAL_RANK", "0") == "0":
+        elif rank() == 0:
             os.write(2, HINT)  # whatever was being printed when the signal came, may be half done
 
 

@@ -157,8 +157,10 @@ def _assemble(
         say(f"note: {remark}")
 
     watchers = build_watchers(
-        config, data, tokenizer, folder, learns=learns, label=decoding.label, requests=requests
-    )
+        config, data, tokenizer, folder,
+        splits=[data.train, data.validate, *report] if learns else report, learns=learns,
+        label=decoding.label, requests=requests,
+    )  # fmt: skip
     trainer = build_trainer(
         config, recipe, steps=data.steps, callbacks=watchers.called, loggers=watchers.loggers
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,12 @@ from pg_transfer.training.telling import TellScores
 from pg_transfer.training.trouble import TellTrouble
 from pg_transfer.training.watching import CountCuts, RatesByPart, Speedometer
 from pg_transfer.training.weights import LAST
+
+IN_STEP = (
+    "recipe", "tuning", "seed", "resolution", "validations", "patience", "score_before",
+    "evaluation_batch", "beams", "temperature", "nucleus", "on_error",
+)  # fmt: skip
+"""Settings by which processes take their steps together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,7 @@ def build_watchers(
     tokenizer: Tokenizer,
     folder: Path,
     *,
+    splits: Sequence[str],
     learns: bool,
     label: str,
     requests: Requests | None,
@@ -73,6 +81,7 @@ def build_watchers(
         data: its loaders.
         tokenizer: of its model.
         folder: where they write.
+        splits: that are learnt from or scored.
         learns: it does not only score.
         label: how it answers, for the names of files.
         requests: to stop, if there may be any.
@@ -88,7 +97,13 @@ def build_watchers(
     speed = Speedometer(config.recipe.batch_size)
     left_out, trouble = LeftOut(data, scorer, folder=folder), TellTrouble(data, folder=folder)
     teller = TellScores(folder, data, scorer)
+    last = folder / "checkpoints" / LAST
     called: list[Callback] = [
+        RequireAlike(
+            data, splits, micro_batch=config.micro_batch, rematerialise=config.model.rematerialise,
+            last=last if learns else None,
+            settings={name: config.get(name) for name in IN_STEP},
+        ),
         Progress(scorer), speed, RatesByPart(), cuts, scorer, left_out, trouble, teller
     ]  # fmt: skip
     stopper = None
@@ -101,8 +116,7 @@ def build_watchers(
     loggers: list[Logger] = []
     trackers: list[Guard] = []
     if learns:
-        called.append(RequireAlike(config.micro_batch, config.model.rematerialise))
-        log = MetricsLog(folder, goes_on=(folder / "checkpoints" / LAST).exists())
+        log = MetricsLog(folder, goes_on=last.exists())
         loggers.append(log)
         called.append(KeepLog(log))
         trackers = build_trackers(config, folder)

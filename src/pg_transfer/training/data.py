@@ -9,7 +9,6 @@ import signal
 import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -190,24 +189,27 @@ class TransferData(LightningDataModule):
         self.steps = 0
         self.begin: Callable[[Prompts], int] = lambda _: 0
         self.splits = Splits(reader.task)
+        self._digests: dict[str, dict[str, Any]] = {}
 
     def examples(self, split: str) -> Sequence[Example]:
         """The examples of `split`, read once; see `Splits.examples`."""
         return self.splits.examples(split)
 
-    @cached_property
-    def _learnt(self) -> dict[str, Any]:
-        """How many examples are learnt from, and their digest."""
-        examples = self.examples(self.train)
-        return {"count": len(examples), "digest": digest_of_examples(examples)}
+    def digest(self, split: str) -> dict[str, Any]:
+        """How many examples `split` has, and their digest."""
+        if split not in self._digests:
+            examples = self.examples(split)
+            found = {"count": len(examples), "digest": digest_of_examples(examples)}
+            self._digests[split] = found
+        return self._digests[split]
 
     def state_dict(self) -> dict[str, Any]:
         """What tells the examples that are learnt from."""
-        return dict(self._learnt)
+        return dict(self.digest(self.train))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Raises ValueError if a run would go on with others; earlier versions did not tell."""
-        require_same_examples(state_dict, self._learnt, split=self.train)
+        require_same_examples(state_dict, self.digest(self.train), split=self.train)
 
     def make_room(self) -> list[Room]:
         """What it takes to keep the images that come again: to learn from, and to validate by.

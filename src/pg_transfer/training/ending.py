@@ -11,8 +11,12 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from pg_transfer.process.losses import is_loss
+
 GRACE = 10.0
-"""Seconds in which processes may end by themselves: they are told of a lost one, and say so."""
+"""Seconds in which processes may end by themselves: one of them has an error, and tells it."""
+MOMENT = 2.0
+"""Seconds in which those end that are asked to, if they hear it."""
 MOST = 60.0
 """Seconds after which a failed process ends whatever it still waits for."""
 
@@ -39,10 +43,15 @@ class EndTogether(Callback):
         processes = getattr(trainer.strategy.launcher, "procs", [])
         started = list(processes)
         processes.clear()
-        end(started)
+        if is_loss(exception):
+            end(started, grace=GRACE)
+            return
+        for process in started:
+            process.terminate()
+        end(started, grace=MOMENT)
 
 
-def end(started: list[subprocess.Popen[Any]], *, grace: float = GRACE) -> None:
+def end(started: list[subprocess.Popen[Any]], *, grace: float) -> None:
     """Waits for processes to end, and kills those that do not."""
     latest = time.monotonic() + grace
     for process in started:
