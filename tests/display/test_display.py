@@ -105,7 +105,7 @@ def test_the_end_says_where_everything_lies_and_what_is_next(
     with CONSOLE.capture() as said:
         show_end(
             folder, updates=50, reason="no better", best=Headline("CIDEr", 12.345), best_step=25,
-            measured=[("loss", "1.5")], tracker="https://example.com/run", form="adapter",
+            measured=[("loss", "1.5")], trackers=["https://example.com/run"], form="adapter",
             example=Example("0", image, "what's this?"),
         )  # fmt: skip
     lines = said.get().splitlines()
