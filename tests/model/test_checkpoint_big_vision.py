@@ -59,6 +59,12 @@ def recorded(request, golden, toys):
     return {key.removeprefix("params/"): torch.from_numpy(theirs[key]) for key in theirs}, model
 
 
+def drawn(*shapes: tuple[int, ...]) -> list[torch.Tensor]:
+    """Normal numbers, the same every time."""
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(shape, generator=generator) for shape in shapes]
+
+
 @pytest.mark.golden
 @torch.no_grad()
 def test_language_layers_compute_what_the_reference_einsums_do(recorded):
@@ -66,7 +72,7 @@ def test_language_layers_compute_what_the_reference_einsums_do(recorded):
     theirs = {
         key.removeprefix("llm/layers/"): array for key, array in arrays.items() if "layers" in key
     }
-    x, read, hidden = torch.randn(5, 64), torch.randn(5, 4, 32), torch.randn(5, 160)
+    x, read, hidden = drawn((5, 64), (5, 4, 32), (5, 160))
     for layer, block in enumerate(model.language.layers):
         keys, values = torch.einsum("sd,ckdh->cskh", x, theirs["attn/kv_einsum/w"][layer])
         gate, up = x @ theirs["mlp/gating_einsum"][layer]
@@ -88,7 +94,7 @@ def test_language_layers_compute_what_the_reference_einsums_do(recorded):
 @torch.no_grad()
 def test_vision_layers_compute_what_the_reference_products_do(recorded):
     theirs, model = recorded
-    patches, x, read = torch.randn(5, 14, 14, 3), torch.randn(5, 48), torch.randn(5, 4, 12)
+    patches, x, read = drawn((5, 14, 14, 3), (5, 48), (5, 4, 12))
     tower = model.model.vision_tower
     embedded = torch.einsum("tyxc,yxcv->tv", patches, theirs["img/embedding/kernel"])
     ours = tower.embeddings.patch_embedding(patches.permute(0, 3, 1, 2)).flatten(1)
