@@ -109,6 +109,7 @@ def composed(settings: list[str]) -> tuple[Search, list[DictConfig]]:
     """
     from pg_transfer.planning.asked import AUTO
     from pg_transfer.running.additions import refuse_additions
+    from pg_transfer.running.choices import each_tracker
     from pg_transfer.running.mixing import with_components
     from pg_transfer.running.settings import refuse_odd_values, register_resolvers
     from pg_transfer.training.recipe import read_recipe
@@ -121,7 +122,7 @@ def composed(settings: list[str]) -> tuple[Search, list[DictConfig]]:
     with initialize_config_dir(str(CONF), version_base=None):
         search = read_search(settings, GlobalHydra.instance().config_loader())
         configs = []
-        for example in search.examples():
+        for example in map(each_tracker, search.examples()):
             refuse_additions(example, "train")
             config = compose("train", overrides=["run=trial", *example])
             refuse_secrets(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]

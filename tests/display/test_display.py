@@ -105,14 +105,14 @@ def test_the_end_says_where_everything_lies_and_what_is_next(
     with CONSOLE.capture() as said:
         show_end(
             folder, updates=50, reason="no better", best=Headline("CIDEr", 12.345), best_step=25,
-            measured=[("loss", "1.5")], trackers=["https://example.com/run"], form="adapter",
+            measured=[("loss", "1.5")], trackers=["W&B: https://example.com/run"], form="adapter",
             example=Example("0", image, "what's this?"),
         )  # fmt: skip
     lines = said.get().splitlines()
     assert "done after 50 updates, ended early: no better" in lines
     assert any(re.match(r"  checkpoints/best.safetensors +the best weights: CIDEr 12.35 after update 25$", line) for line in lines)  # fmt: skip  # noqa: E501
     assert not any("metrics.csv" in line for line in lines)  # there is none
-    assert "followed by https://example.com/run" in lines
+    assert "W&B: https://example.com/run" in lines
     at = lines.index("next")
     assert lines[at + 1 :] == [
         f"  python evaluate.py run='{folder}' checkpoint=best",

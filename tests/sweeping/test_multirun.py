@@ -144,5 +144,10 @@ def test_repetitions_choose_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     require_held_out(configs, search)
 
 
+def test_trials_may_be_followed_by_two_trackers() -> None:
+    _, configs = composed(["logger=[wandb,tensorboard]", "recipe.lr=1e-3,2e-3"])
+    assert [[*config.logger] for config in configs] == 2 * [["wandb", "tensorboard"]]
+
+
 def test_an_unknown_option_is_a_wrong_use(tmp_path: Path) -> None:
     assert call("src/pg_transfer/sweep.py", ["seed=1,2", "--speed"], tmp_path).code == 2

@@ -34,7 +34,7 @@ def show_end(
         best: the best score of a validation.
         best_step: after which update that was.
         measured: what was logged last, by name.
-        trackers: how to look at the run in each that follows it.
+        trackers: what each that follows the run is called, and where it shows it.
         example: of what to ask the model.
         form: what the run is best exported as.
     """
@@ -54,7 +54,7 @@ def show_end(
         if (folder / name).exists():
             say(f"  {name:<29}{what}")
     for tracker in trackers:
-        say(f"followed by {tracker}")
+        say(tracker)
     run, exported = shlex.quote(str(folder)), shlex.quote(f"{folder}-exported")
     say("next")
     score = " ".join(typed("evaluate"))
