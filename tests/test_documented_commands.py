@@ -15,6 +15,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
+from pg_transfer.running.choices import each_tracker
 from pg_transfer.running.settings import register_resolvers
 from tests.documented import folder as folders
 from tests.documented.blocks import DATA, SHELL, Block, Command, blocks, commands, in_passing, pages
@@ -75,7 +76,7 @@ def test_the_settings_exist_as_they_are_written(
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(ROOT / "conf"), version_base=None):
         for job in jobs_of(settings):
-            overrides = [*job, *own_groups(job, tmp_path)]
+            overrides = [*each_tracker(job), *own_groups(job, tmp_path)]
             name = program.removesuffix(".py")
             config = compose(name, overrides=overrides, return_hydra_config=True)
             for key in {"recipe", "task", "splits", "model", "tuning", "trainer"} & config.keys():

@@ -168,7 +168,7 @@ ALLOWED = {
     ),
     "sweep": (
         "project process.console process.secrecy process.whole_files training planning sweeping "
-        "running.additions running.judging running.mixing running.settings"
+        "running.additions running.choices running.judging running.mixing running.settings"
     ),
 }
 
