@@ -15,6 +15,9 @@ import numpy as np
 
 T = TypeVar("T")
 
+ONE_TEXT = "its suffixes are the text {!r}, and not several of them; of one write (text,)"
+"""What to say of one text in the place of suffixes, whose letters would be the answers."""
+
 OneImage = Path | Callable[[], np.ndarray]
 """A file to open, or a function that makes the pixels: uint8 [H, W, 3]."""
 
@@ -75,10 +78,7 @@ class Example:
     def __post_init__(self) -> None:
         """Raises TypeError at one text as `suffixes`, whose letters would be the answers."""
         if isinstance(self.suffixes, str):
-            raise TypeError(
-                f"example {self.id!r}: its suffixes are the text {self.suffixes!r}, and not "
-                f"several of them; of one write (text,)"
-            )
+            raise TypeError(f"example {self.id!r}: {ONE_TEXT.format(self.suffixes)}")
 
     @property
     def images(self) -> tuple[OneImage, ...]:

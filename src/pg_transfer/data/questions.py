@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 from pg_transfer.data.packed_examples import Lists, PackedExamples, Repeated, Texts
 from pg_transfer.data.release import fault, field, refuse_repeated, tried
 from pg_transfer.data.splits import select
-from pg_transfer.task import Answer, Example, Image, Scores, Task
+from pg_transfer.task import ONE_TEXT, Answer, Example, Image, Scores, Task
 
 Record = Mapping[str, Any]
 Made = TypeVar("Made")
@@ -96,10 +96,8 @@ class QuestionTask(Task):
         references: Repeated[Hashable] = Repeated()
         for question in self.questions(name):
             if isinstance(question.suffixes, str):  # whose letters would be the answers
-                raise ValueError(
-                    f"{self.title}, question {question.id!r}: its suffixes are the text "
-                    f"{question.suffixes!r}, and not several of them; of one write (text,)"
-                )
+                told = ONE_TEXT.format(question.suffixes)
+                raise ValueError(f"{self.title}, question {question.id!r}: {told}")
             ids.append(question.id)
             images.append(question.image)
             prefixes.append(question.prefix)

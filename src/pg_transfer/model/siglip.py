@@ -98,12 +98,11 @@ class PatchEmbedding(nn.Conv2d):
 
     def __init__(self, width: int, side: int) -> None:
         super().__init__(3, width, side, stride=side)
-        self.side = side
 
     def forward(self, input: Tensor) -> Tensor:
         """Images [B, 3, R, R] to [B, N, V], patches row by row."""
-        images = input.to(product_dtype(self.weight))
-        cut = images.unflatten(3, (-1, self.side)).unflatten(2, (-1, self.side))
+        images, (height, width) = input.to(product_dtype(self.weight)), self.kernel_size
+        cut = images.unflatten(3, (-1, width)).unflatten(2, (-1, height))
         patches = cut.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
         return F.linear(patches, self.weight.flatten(1), self.bias)
 

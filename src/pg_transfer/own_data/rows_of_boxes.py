@@ -19,10 +19,11 @@ from typing import Any
 from pg_transfer.data.images import StoredImage
 from pg_transfer.data.release import tried
 from pg_transfer.own_data import columns as roles
+from pg_transfer.own_data.columns import IMAGE
 from pg_transfer.own_data.rows import Row, Source
 from pg_transfer.own_data.typed import typed_columns
 
-BOXES, LABELS, CROWD, IMAGE, ID = "boxes", "labels", "crowd", "image", "id"
+BOXES, LABELS, CROWD, ID = "boxes", "labels", "crowd", "id"
 LABEL_NAMES = (LABELS, "label", "class")
 """What the column of labels is called that needs no `columns=`."""
 

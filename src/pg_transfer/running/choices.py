@@ -67,9 +67,11 @@ def each_tracker(settings: Sequence[str]) -> list[str]:
     """
     found: list[str] = []
     for setting in settings:
-        match = _SEVERAL.fullmatch(setting)
-        names = re.split(r"\s*,\s*", match["names"]) if match else []
-        found += [f"+logger@logger.{name}={name}" for name in names] if match else [setting]
+        if (several := _SEVERAL.fullmatch(setting)) is None:
+            found.append(setting)
+        else:
+            names = re.split(r"\s*,\s*", several["names"])
+            found += [f"+logger@logger.{name}={name}" for name in names]
     return found
 
 

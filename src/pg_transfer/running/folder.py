@@ -68,11 +68,9 @@ def require_same_run(folder: Path, config: DictConfig) -> None:
     """Raises ValueError if `folder` holds a run with settings that would make it another one."""
     if not (folder / CONFIG).is_file():
         return
-    _refuse_settled(folder / CONFIG)
-    old, new = (
-        dict(flattened(OmegaConf.to_container(settings)))
-        for settings in (parse_settings(folder / CONFIG), config)
-    )
+    saved = parse_settings(folder / CONFIG)
+    _refuse_settled(folder / CONFIG, saved)
+    old, new = (dict(flattened(OmegaConf.to_container(settings))) for settings in (saved, config))
     if new.get("prompt") is None:  # what own data are asked is chosen when they are read
         new["prompt"] = old.get("prompt")
     changed = [
@@ -97,9 +95,9 @@ def require_same_run(folder: Path, config: DictConfig) -> None:
         )
 
 
-def _refuse_settled(file: Path) -> None:
-    """Raises ValueError if the run was begun with a setting that is refused by now."""
-    trainer = parse_settings(file).get("trainer") or {}
+def _refuse_settled(file: Path, saved: DictConfig) -> None:
+    """Raises ValueError if the run was begun with a setting, `saved` in `file`, refused by now."""
+    trainer = saved.get("trainer") or {}
     for name, instead in SETTLED.items():
         if (value := trainer.get(name)) is not None:
             pattern = re.compile(rf"^  {name}:", re.MULTILINE)

@@ -139,7 +139,7 @@ def learn_and_score(run: Run, config: DictConfig, last: Path) -> None:
         folder, updates=run.trainer.global_step, reason=why_it_ended_early(run),
         best=run.best, best_step=run.watchers.keeper.best_step,
         measured=run.watchers.speed.report(),
-        trackers=[f"{by.tracker.title}: {by.where}" for by in run.watchers.trackers if by.where],
+        trackers=[one.address for one in run.watchers.trackers if one.where],
         example=run.data.examples(run.report[0])[0],
         form=exported_form(config),
     )  # fmt: skip

@@ -58,7 +58,7 @@ class Guard(Logger):
         """Begins the run there; tried again with all that follows, if it fails."""
         self._attempt("to start", lambda: None)
         if self._is_started:
-            self.say(f"{self.tracker.title}: {self.tracker.where}")
+            self.say(self.address)
 
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *_: Any, **__: Any) -> None:
         """Nothing: the tracker is told of the settings at its start."""
@@ -134,6 +134,11 @@ class Guard(Logger):
     def where(self) -> str:
         """How to look at the run there; empty if it never began."""
         return self.tracker.where if self._is_started else ""
+
+    @property
+    def address(self) -> str:
+        """What the tracker is called, and how to look at the run there."""
+        return f"{self.tracker.title}: {self.where}"
 
     def _rest_after(self, purpose: str, error: Exception) -> None:
         if not self._is_failing:  # for the first time, or after it had worked again
